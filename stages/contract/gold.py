@@ -1,0 +1,44 @@
+"""The frozen evaluation set: read-only, pinned by its digest, never trained on."""
+
+import hashlib
+
+from stages.contract import params, paths
+from stages.contract.params import stop
+from stages.contract.record import Example, Fault
+from stages.contract.source import Limits, line_rows, parse
+from stages.formats import openai
+
+LIMITS = Limits(row=4_000_000, file=1_000_000_000)  # bytes; the set is written by hand
+
+
+def digest_of_file() -> str:
+    """SHA-256 of the file as it is now."""
+    path = paths.ROOT / paths.GOLD
+    if not path.is_file():
+        raise stop(f"{paths.GOLD}: is not there; restore it from git, or put 200 rows there and run `dataset freeze`")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pinned() -> str:
+    """The digest that params.yaml allows."""
+    return str(params.whole().get("eval", {}).get("gold", {}).get("sha256", ""))
+
+
+def rows() -> list[Example]:
+    """The examples of the set, after its digest was compared with the pin; their places are their names."""
+    from collections import Counter
+
+    if (found := digest_of_file()) != pinned():
+        raise stop(
+            f"{paths.GOLD}: has changed (sha256 {found[:12]}…, params.yaml pins {pinned()[:12]}…); "
+            "restore it with git, or run `dataset freeze` if the change is meant"
+        )
+    return [example(row.content, row.origin) for row in line_rows(paths.ROOT / paths.GOLD, paths.GOLD, LIMITS, Counter())]
+
+
+def example(content: object, origin: str) -> Example:
+    """One row; a broken one stops the run, because a gold set with holes measures nothing."""
+    try:
+        return openai.read(parse(content))  # type: ignore[arg-type]
+    except Fault as fault:
+        raise stop(f"{origin}: {fault.reason} {fault.evidence}; mend the row and run `dataset freeze`") from None

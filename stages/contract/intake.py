@@ -1,0 +1,229 @@
+"""How the rows of a source become its shards of records: ids, numbered copies, origins and drops.
+
+Records keep the order of their rows. Lines wait in a spool file until all ids are known, because the id of a repeated
+record depends on how many equal ones the source has; memory holds the ids, not the records.
+"""
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stages import formats
+from stages.contract import engine, params, paths, shards
+from stages.contract import source as rows_of
+from stages.contract.params import Source, project_key, stop
+from stages.contract.record import Drop, Fault, Record, content_id, decode_record, digest, encode
+from stages.contract.source import Row
+
+SAMPLED = 200  # rows of a file that its shape is detected from
+
+
+class Read(Struct):
+    """A row after `read`: the encoded record with its declared and its content id, or the drop."""
+
+    origin: str
+    line: bytes = b""
+    declared: str = ""
+    content: str = ""
+    drop: Drop | None = None
+
+
+class Taken(Struct):
+    """What is known of a source while it is read: one entry per record, in order, and everything else."""
+
+    declared: list[str] = []
+    content: list[str] = []
+    origins: list[str] = []
+    offsets: array = msgspec.field(default_factory=lambda: array("Q"))  # type: ignore[type-arg]
+    drops: list[tuple[Drop, str]] = []
+    repairs: Counter[str] = msgspec.field(default_factory=Counter)
+    shapes: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+def take_in(stage: ModuleType, name: str, given: Any) -> None:
+    """Read the source and write its records, origins and drops; stop if it has no record at all."""
+    source = params.source(name)
+    files = rows_of.files(params.path_of(name), source.match)
+    if not files:
+        raise stop(f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; mend match or path")
+    with shards.replaced(paths.records(name)) as records, shards.replaced(paths.origins(name)) as origins:
+        records.mkdir(parents=True)
+        spool = records / "spool"
+        taken = Taken()
+        with spool.open("wb") as file:
+            for read in read_all(stage, name, source, files, given, taken):
+                keep(read, taken, file.write)
+        if not taken.content:
+            raise stop(no_record(name, taken))
+        ids = final_ids(taken, spool)
+        write_shards(ids, taken, spool, records, origins)
+        spool.unlink()
+        shards.write(origins / "source.json", [encode(counted(taken, ids, len(files)))])
+        drops = numbered(taken.drops)
+        shards.write(origins / "dropped.jsonl", (encode({"id": drop.id, "origin": origin}) for drop, origin in drops))
+        shards.put_rows(paths.dropped("collect", name), sorted((drop for drop, _ in drops), key=lambda drop: drop.id))
+
+
+def read_all(stage: ModuleType, name: str, source: Source, files: list[Path], given: Any, taken: Taken) -> Iterator[Read]:
+    """Every row of every file after `read`, in order; blocks of rows are read in parallel."""
+    limits = rows_of.Limits(given.longest_row, given.largest_file)
+    for file in files:
+        origin = file.relative_to(paths.ROOT).as_posix() if file.is_relative_to(paths.ROOT) else file.name
+        found = rows_of.rows(file, origin, limits, taken.repairs)
+        head = list(islice(found, SAMPLED))
+        shape = source.shape or formats.detect(list(values(head, source.fields)))
+        if source.shape and source.shape not in formats.names():
+            raise stop(f"params.yaml: sources.{name}.shape: {source.shape!r} is unknown; known are {', '.join(formats.names())}")
+        taken.shapes[str(shape)] += 1
+        work = partial(read_block, stage=stage.__name__, name=name, source=source, shape=shape, params=given)
+        for block in engine.map(work, rows_of.blocks(chain_rows(head, found))):
+            yield from block
+
+
+def chain_rows(head: list[Row], rest: Iterator[Row]) -> Iterator[Row]:
+    """The rows that were looked at and those after them."""
+    yield from head
+    yield from rest
+
+
+def values(rows: list[Row], fields: dict[str, str]) -> Iterator[Any]:
+    """The values of rows that can be read, under our field names."""
+    for row in rows:
+        try:
+            if not row.fault:
+                yield formats.renamed(rows_of.parse(row.content) if isinstance(row.content, bytes) else row.content, fields)
+        except Fault:
+            continue
+
+
+def read_block(rows: list[Row], stage: str, **context: Any) -> list[Read]:
+    """What one worker does: each row to a record or a drop."""
+    read = import_module(stage).read
+    return [read_row(row, read, stage.rpartition(".")[2], **context) for row in rows]
+
+
+def read_row(row: Row, read: Callable[..., Record], stage: str, name: str, **context: Any) -> Read:
+    """One row to its record, checked against the contract, or to the drop that says what is wrong with it."""
+    try:
+        record = read(row, name, **context)
+        content = content_id(record)
+        declared, record.id = record.id, record.id or content
+        line = encode(record)
+        decode_record(line)
+    except Fault as fault:
+        return Read(row.origin, drop=Drop(row_id(name, row), name, stage, fault.reason, fault.evidence))
+    return Read(row.origin, line, declared, content)
+
+
+def row_id(name: str, row: Row) -> str:
+    """The id of a row that never became a record: keyed, so that the row cannot be guessed back."""
+    content = row.content if isinstance(row.content, bytes) else encode(row.content)
+    return digest(name, "row", content.hex() or row.origin, key=project_key())
+
+
+def keep(read: Read, taken: Taken, write: Callable[[bytes], Any]) -> None:
+    """Note one row and spool its record."""
+    if read.drop:
+        taken.drops.append((read.drop, read.origin))
+        return
+    taken.offsets.append((taken.offsets[-1] if taken.offsets else 0) + write(read.line + b"\n"))
+    taken.declared.append(read.declared)
+    taken.content.append(read.content)
+    taken.origins.append(read.origin)
+
+
+def final_ids(taken: Taken, spool: Path) -> list[str]:
+    """The id of each record: its declared key's or its content's, further copies numbered in the order of their meta."""
+    conflicts = conflicting(taken)
+    ids = [declared if declared and declared not in conflicts else content for declared, content in pairs(taken)]
+    repeated = {identifier for identifier, count in Counter(ids).items() if count > 1}
+    places = defaultdict(list)
+    for place, identifier in enumerate(ids):
+        if identifier in repeated:
+            places[identifier].append(place)
+    with spool.open("rb") as file:
+        for identifier, copies in places.items():
+            for number, place in enumerate(sorted(copies, key=lambda place: meta_at(file, taken.offsets, place))):
+                ids[place] = copy_id(identifier, number)
+    return ids
+
+
+def pairs(taken: Taken) -> Iterator[tuple[str, str]]:
+    """The declared and the content id of each record."""
+    return zip(taken.declared, taken.content, strict=True)
+
+
+def conflicting(taken: Taken) -> set[str]:
+    """Declared keys that stand for different contents: none of their rows can be told by its key."""
+    contents: dict[str, str] = {}
+    return {declared for declared, content in pairs(taken) if declared and contents.setdefault(declared, content) != content}
+
+
+def copy_id(identifier: str, number: int) -> str:
+    """The id of the n-th copy; the first keeps its own."""
+    return digest(identifier, number) if number else identifier
+
+
+def meta_at(file: Any, offsets: "array[int]", place: int) -> bytes:
+    """The canonical meta of the record at a place of the spool."""
+    file.seek(offsets[place - 1] if place else 0)
+    return encode(decode_record(file.readline()).meta)
+
+
+def write_shards(ids: list[str], taken: Taken, spool: Path, records: Path, origins: Path) -> None:
+    """Cut the spooled records into shards, with their final ids and their origins beside them."""
+    with spool.open("rb") as file:
+        for number, (start, end) in enumerate(cuts(ids)):
+            lines = (line[:7] + identifier.encode() + line[39:-1] for identifier, line in zip(ids[start:end], file, strict=False))
+            shards.write(records / shards.name(number), lines)
+            found = zip(ids[start:end], taken.origins[start:end], strict=True)
+            shards.write(origins / shards.name(number), (encode({"id": i, "origin": origin}) for i, origin in found))
+
+
+def cuts(ids: list[str]) -> Iterator[tuple[int, int]]:
+    """Where each shard starts and ends."""
+    start = 0
+    for end, identifier in enumerate(ids, 1):
+        if end == len(ids) or shards.ends_shard(identifier, end - start):
+            yield start, end
+            start = end
+
+
+def numbered(drops: list[tuple[Drop, str]]) -> list[tuple[Drop, str]]:
+    """Drops of equal rows told apart by number."""
+    seen: Counter[str] = Counter()
+    for drop, _ in drops:
+        identifier = drop.id
+        drop.id = copy_id(identifier, seen[identifier])
+        seen[identifier] += 1
+    return drops
+
+
+def counted(taken: Taken, ids: list[str], files: int) -> dict[str, Any]:
+    """What the report says of the source as it came in."""
+    return {
+        "rows": len(ids) + len(taken.drops),
+        "files": files,
+        "records": len(ids),
+        "copies": len(taken.content) - len(set(zip(taken.declared, taken.content, strict=True))),
+        "key_conflicts": len(conflicting(taken)),
+        "repairs": {kind: count for kind, count in sorted(taken.repairs.items()) if count},
+        "shapes": dict(sorted(taken.shapes.items())),
+    }
+
+
+def no_record(name: str, taken: Taken) -> str:
+    """The message of a source from which nothing can be read."""
+    reasons = Counter(drop.reason for drop, _ in taken.drops).most_common(3)
+    found = ", ".join(f"{count} {reason}" for reason, count in reasons) or "no row"
+    first = f" (first: {taken.drops[0][1]})" if taken.drops else ""
+    return f"params.yaml: sources.{name}: none of its rows became a record: {found}{first}; set shape and fields, or mend the file"

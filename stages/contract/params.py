@@ -1,0 +1,217 @@
+"""Reading params.yaml: one strict type per stage, so that a misspelt key stops the run instead of being ignored."""
+
+import difflib
+import hashlib
+import os
+import re
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import yaml
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+from stages.contract.paths import ROOT
+
+T = TypeVar("T")
+
+FILE = "params.yaml"
+VERSIONS = Path(__file__).parents[1] / "versions.yaml"
+LARGEST_FILE = 1_000_000  # bytes; params are written by hand
+SAMPLE_KEY = b"the sample's project key: public"
+"""Keys what the shipped sample hashes; a real project puts its own in DATASET_KEY or .dataset-key."""
+
+
+class Source(Struct, forbid_unknown_fields=True, frozen=True):
+    """One entry of `sources`: where its rows are and what is known of all of them."""
+
+    path: Annotated[str, Limits(description="a file, or a folder of batches; .jsonl, .json or .csv, each also .gz")]
+    licence: Annotated[str, Limits(description="SPDX identifier", min_length=1)]
+    match: Annotated[str, Limits(description="which files of a folder to read")] = "*"
+    shape: Annotated[str | None, Limits(description="a module of stages/formats; detected when absent")] = None
+    fields: Annotated[dict[str, str], Limits(description="our field name: the name in the rows")] = {}
+    id_field: str | None = None
+    topic_field: str | None = None
+    created_field: str | None = None
+    subject_field: Annotated[str | None, Limits(description="the person a row is about; kept as a keyed hash")] = None
+    rating_field: str | None = None
+    method: Literal["human", "log", "template", "model", "augmented"] = "human"
+    external: Annotated[bool, Limits(description="allow a path outside the repository")] = False
+
+
+def stop(message: str) -> SystemExit:
+    """A user's mistake: the message on stderr, exit code 2, no traceback."""
+    return Stop(message)
+
+
+class Stop(SystemExit):
+    """Ends the program with code 2 and prints its message as `<where>: <what is wrong>; <what to do>`."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(2)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """Safe YAML that refuses a repeated key instead of keeping the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the base does, after looking for repeated keys."""
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice!r} stands here twice", node.start_mark)
+        return dict(super().construct_mapping(node, deep))
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+    for first, found in Loader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+"""YAML 1.2, as DVC reads the same file: `no` is Norwegian, not false."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A mapping from a YAML file of at most a megabyte."""
+    if not path.is_file():
+        raise stop(f"{path}: there is no such file; run from the project's folder")
+    if path.stat().st_size > LARGEST_FILE:
+        raise stop(f"{path}: is over {LARGEST_FILE} bytes; params are written by hand, keep data out of them")
+    try:
+        content = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506 - Loader is a safe loader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise stop(f"{path}: is not YAML: {' '.join(str(error).split())}; mend the line it names") from None
+    if not isinstance(content, dict):
+        raise stop(f"{path}: is not a mapping; give it one key per stage")
+    return content
+
+
+@cache
+def whole() -> dict[str, Any]:
+    """All of params.yaml."""
+    return read_yaml(ROOT / FILE)
+
+
+def typed(value: Any, expected: type[T], where: str) -> T:
+    """`value` as the type, or a stop that names the key and the nearest right one."""
+    try:
+        return msgspec.convert(value, expected)
+    except msgspec.ValidationError as error:
+        raise stop(f"{FILE}: {where}{located(str(error))}; {advice(str(error), expected)}") from None
+
+
+def located(error: str) -> str:
+    """msgspec's message with its path in front: `$.near` becomes `.near: …`."""
+    text, _, path = error.partition(" - at `$")
+    return f"{path.rstrip('`')}: {text[0].lower()}{text[1:]}"
+
+
+def advice(error: str, expected: type) -> str:
+    """What to do about a wrong key or value."""
+    unknown = re.search(r"unknown field `(.+?)`", error)
+    names = [field.name for field in msgspec.structs.fields(expected)] if issubclass(expected, Struct) else []
+    near = difflib.get_close_matches(unknown.group(1), names, 1) if unknown else []
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known are {', '.join(names)}" if unknown and names else "mend the value"
+
+
+def of_stage(stage: str, expected: type[T]) -> T:
+    """The params of one stage."""
+    if stage not in whole():
+        raise stop(f"{FILE}: {stage} is missing; add the key with the stage's params")
+    return typed(whole()[stage] or {}, expected, stage)
+
+
+def value(path: str, expected: type[T]) -> T:
+    """One value by its dotted path, for a stage that needs another's."""
+    found: Any = whole()
+    for key in path.split("."):
+        if not isinstance(found, dict) or key not in found:
+            raise stop(f"{FILE}: {path} is missing; add it")
+        found = found[key]
+    return typed(found, expected, path)
+
+
+def seed() -> int:
+    """The seed of every draw."""
+    return value("seed", int)
+
+
+def sources() -> dict[str, Source]:
+    """All sources by name, in the order of their names."""
+    named = typed(whole().get("sources") or {}, dict, "sources")
+    for source in named:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", str(source)):
+            raise stop(f"{FILE}: sources.{source}: the name is not a-z, 0-9 and _; rename it (it is put on a shell line)")
+    return {source: typed(named[source], Source, f"sources.{source}") for source in sorted(named)}
+
+
+def source(name: str) -> Source:
+    """One source; a stage that names a source which is not there stops."""
+    known = sources()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        raise stop(f"{FILE}: sources has no {name!r}; {f'did you mean {near[0]}?' if near else 'add it'}")
+    return known[name]
+
+
+def path_of(name: str) -> Path:
+    """The path of a source, inside the repository unless it is declared external."""
+    given = source(name)
+    path = ROOT / given.path
+    if not given.external and not path.resolve().is_relative_to(ROOT.resolve()):
+        raise stop(f"{FILE}: sources.{name}.path leaves the repository; set external: true if that is meant")
+    if not path.exists():
+        raise stop(f"{FILE}: sources.{name}.path: {given.path} is not there; put the data there or run `dvc pull`")
+    return path
+
+
+def fingerprint(key: bytes) -> str:
+    """What params.yaml says of the project key: enough to tell keys apart, nothing to guess one back."""
+    return hashlib.blake2b(key, digest_size=8, person=b"project-key").hexdigest()
+
+
+@cache
+def project_key() -> bytes:
+    """The key behind subjects, declared ids and the ids of broken rows; only `collect` needs it."""
+    file = ROOT / ".dataset-key"
+    text = os.environ.get("DATASET_KEY") or (file.read_text("utf-8").strip() if file.is_file() else "")
+    key = hashlib.sha256(text.encode()).digest() if text else SAMPLE_KEY
+    expected = str(whole().get("project_key", ""))
+    if fingerprint(key) != expected:
+        raise stop(
+            f"{FILE}: project_key is {expected!r}, the key at hand has {fingerprint(key)!r}; "
+            "put the team's key into DATASET_KEY or .dataset-key, or the new fingerprint into params.yaml"
+        )
+    return key
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the libraries that change answers, as the lock file was made with them."""
+    return {str(name): str(value) for name, value in read_yaml(VERSIONS).items()}
+
+
+def check_versions(stage: str) -> None:
+    """Stop if a library that changes this stage's answers is not the locked one."""
+    for library in versions_of(stage):
+        if (installed := version(library)) != versions().get(library):
+            raise stop(
+                f"{library}: {installed} is installed, stages/versions.yaml names {versions().get(library)}; "
+                "run `make run`, which installs the lock, or `make lock` to move to new versions"
+            )
+
+
+def versions_of(stage: str) -> list[str]:
+    """The libraries that dvc.yaml names as params of this stage."""
+    stanza = read_yaml(ROOT / "dvc.yaml")["stages"].get(stage, {})
+    declared = stanza.get("do", stanza).get("params", [])
+    return [library for entry in declared if isinstance(entry, dict) for libraries in entry.values() for library in libraries]

@@ -1,0 +1,79 @@
+"""Where every output lies. The owner of path rules: a test compares this file with dvc.yaml."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(os.environ.get("DATASET_ROOT", "."))
+
+PER_SOURCE = ("collect", "filter")
+"""Stages that write one file of drops per source; their order is the order they run in."""
+GLOBAL = ("dedup", "decontaminate", "judge", "balance", "split")
+"""Stages that see all sources at once and write one file of drops each, in the order they run in."""
+STAGES = ("generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
+
+OUTPUT = {
+    "generate": "data/sources/generated/examples.jsonl",
+    "dedup": "data/near.jsonl",
+    "judge": "data/judged.jsonl",
+    "balance": "data/weights.jsonl",
+    "split": "data/splits.jsonl",
+}
+"""What a stage writes beside its drops."""
+
+SPLITS = ("train", "validation", "test")
+CURATED = "data/curated"
+EXPORTS = "data/exports"
+GOLD = "data/eval/gold.jsonl"
+METRICS = "reports/metrics.json"
+GATE = "reports/gate.json"
+CARD = "reports/DATASET_CARD.md"
+PLOTS = "reports/plots"
+LOCK = "data/.lock"
+
+
+def records(source: str) -> Path:
+    """Folder of the source's shards of records."""
+    return ROOT / "data/records" / source
+
+
+def origins(source: str) -> Path:
+    """Folder that says which file and row each record or dropped row came from."""
+    return ROOT / "data/origins" / source
+
+
+def scores(source: str) -> Path:
+    """Folder of what the checks measured, shard by shard."""
+    return ROOT / "data/scores" / source
+
+
+def signatures(source: str) -> Path:
+    """Folder of the digests and MinHash signatures, shard by shard."""
+    return ROOT / "data/signatures" / source
+
+
+def dropped(stage: str, source: str = "") -> Path:
+    """The drops of a stage; `source` for the stages that run per source."""
+    return ROOT / "data/dropped" / (f"{stage}/{source}.jsonl" if stage in PER_SOURCE else f"{stage}.jsonl")
+
+
+def earlier_drops(stage: str, sources: list[str]) -> Iterator[Path]:
+    """Files of drops written before `stage` runs; those of `collect` name rows that never became records."""
+    yield from (dropped("filter", source) for source in sources)
+    before = GLOBAL[: GLOBAL.index(stage)] if stage in GLOBAL else GLOBAL
+    yield from (dropped(other) for other in before)
+
+
+def all_drops(sources: list[str]) -> Iterator[Path]:
+    """Every file of drops."""
+    yield from (dropped("collect", source) for source in sources)
+    yield from earlier_drops("export", sources)
+
+
+def per_source_entries(known: list[str]) -> Iterator[Path]:
+    """Built files and folders of sources that are no longer named: what a removed or renamed source leaves behind."""
+    folders = ("data/records", "data/origins", "data/scores", "data/signatures", *(f"data/dropped/{s}" for s in PER_SOURCE))
+    for folder in folders:
+        for entry in sorted((ROOT / folder).glob("*")):
+            if entry.name.removesuffix(".jsonl") not in known:
+                yield entry

@@ -1,0 +1,154 @@
+"""The record every stage reads, the drop a stage says of a record it leaves out, and the text that stages look at.
+
+A record is written once, by `collect`, in canonical form: UTF-8, sorted keys, defaults left out. Its JSON Schema,
+`schemas/record.schema.json`, is generated from the types here.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+Id = Annotated[str, Limits(pattern="^[0-9a-f]{32}$")]
+
+
+class ToolCall(Struct, forbid_unknown_fields=True):
+    """One call of a tool; `id` is 9 letters or digits, which every trainer accepts (Mistral takes nothing else)."""
+
+    id: Annotated[str, Limits(pattern="^[A-Za-z0-9]{9}$")]
+    name: str
+    arguments: dict[str, Any]
+
+
+class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """One turn. `weight` 0 or 1 says whether an assistant turn is trained on."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str = ""
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str | None = None
+    name: str | None = None
+    weight: Literal[0, 1] | None = None
+
+
+class Meta(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """What is known of a record besides its text. `redacted` counts what was removed, by kind; never the data."""
+
+    licence: str
+    method: Literal["human", "log", "template", "model", "augmented"] = "human"
+    topic: str | None = None
+    subject: str | None = None
+    created: str | None = None
+    rating: float | None = None
+    group: str | None = None
+    parents: list[str] = []
+    model: str | None = None
+    redacted: dict[str, int] = {}
+    extra: dict[str, Any] = {}
+
+
+class Record(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """One training example: a conversation, a preference pair (`rejected`) or a labelled answer (`label`)."""
+
+    id: Id
+    source: Annotated[str, Limits(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    messages: list[Message]
+    meta: Meta
+    tools: list[dict[str, Any]] = []
+    rejected: list[Message] = []
+    label: bool | None = None
+
+
+class Example(Struct):
+    """What a shape reads from a row: a record without what its source knows."""
+
+    messages: list[Message]
+    tools: list[dict[str, Any]] = []
+    rejected: list[Message] = []
+    label: bool | None = None
+
+
+class Drop(Struct, forbid_unknown_fields=True):
+    """Why a record, or a row that never became one, is not in the dataset. Evidence holds no unredacted text."""
+
+    id: Id
+    source: str
+    stage: str
+    reason: str
+    evidence: dict[str, Any]
+
+
+class Fault(ValueError):
+    """A row that cannot become a record: `args` are the reason and its evidence."""
+
+    @property
+    def reason(self) -> str:
+        """One of the REASONS of `collect`."""
+        return str(self.args[0])
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What was found, without any text of the row."""
+        return dict(self.args[1])
+
+
+encode = msgspec.json.Encoder(order="sorted").encode
+decode_record = msgspec.json.Decoder(Record).decode
+decode_drop = msgspec.json.Decoder(Drop).decode
+decode = msgspec.json.Decoder().decode
+
+
+def digest(*parts: Any, key: bytes = b"") -> str:
+    """32 hex characters of a keyed BLAKE2b over the canonical JSON of `parts`."""
+    return hashlib.blake2b(encode(parts), digest_size=16, key=key).hexdigest()
+
+
+def draw(seed: int, *parts: Any) -> float:
+    """A number in [0, 1) that depends on nothing but the seed and `parts`: chance without a generator or a position."""
+    return int(digest(seed, parts)[:13], 16) / 16**13
+
+
+def content_id(record: Record) -> str:
+    """The id of a record that has no key of its own."""
+    return digest(record.source, record.messages, record.tools, record.rejected, record.label)
+
+
+def kind(record: Record) -> Literal["example", "preference", "labelled"]:
+    """Which of the three kinds of training data this record is: they never mix in an output."""
+    if record.rejected:
+        return "preference"
+    return "example" if record.label is None else "labelled"
+
+
+def ending(messages: list[Message]) -> int:
+    """Index of the first message after the last user turn: where the prompt stops and the reply starts."""
+    return max((i for i, message in enumerate(messages) if message.role == "user"), default=-1) + 1
+
+
+def spoken(message: Message) -> str:
+    """The text of one turn; a tool call counts with its name and arguments."""
+    calls = (f"{call.name} {encode(call.arguments).decode()}" for call in message.tool_calls)
+    return "\n".join(filter(None, (message.content, *calls)))
+
+
+def joined(messages: Iterable[Message]) -> str:
+    """The text of several turns, without the system's, which thousands of records may share."""
+    return "\n".join(spoken(message) for message in messages if message.role != "system")
+
+
+def conversation(record: Record) -> str:
+    """All text of the record that is its own: prompt, reply and, of a pair, the losing ending."""
+    return joined((*record.messages, *record.rejected))
+
+
+def prompt(record: Record) -> str:
+    """What the model is given, without the system's turn."""
+    return joined(record.messages[: ending(record.messages)])
+
+
+def reply(record: Record) -> str:
+    """What the model is to say."""
+    return joined(record.messages[ending(record.messages) :])

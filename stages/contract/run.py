@@ -1,0 +1,204 @@
+"""The five ways a stage runs. A stage never opens a file: the runner reads, maps over shards, checks, counts and writes.
+
+Every runner takes the pure functions of the stage from its module, so that workers can find them by name. It refuses a
+reason the stage does not declare, a drop of an unknown record and a record dropped twice, deletes what sources that are
+no longer named have left, and holds a lock so that two runs cannot collide.
+"""
+
+import argparse
+import fcntl
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from msgspec import Struct
+
+from stages.contract import engine, params, paths, shards
+from stages.contract.params import Stop, stop
+from stages.contract.record import Drop, Record, decode_record
+
+
+class Decision(Struct):
+    """What a stage says of the records it saw: whom it drops and why, and the rows of its own output."""
+
+    drops: list[Drop]
+    rows: list[dict[str, Any]] = []
+
+
+def module(function: Callable[..., Any]) -> ModuleType:
+    """The stage a function belongs to, imported under its own name also when it runs as the program."""
+    return import_module(f"stages.{sys.modules[function.__module__].__spec__.name.rpartition('.')[2]}")  # type: ignore[union-attr]
+
+
+def name_of(stage: ModuleType) -> str:
+    """The stage's name: its file's."""
+    return stage.__name__.rpartition(".")[2]
+
+
+def settings(stage: ModuleType) -> Any:
+    """The stage's params, after the versions of the libraries that change its answers were checked."""
+    params.check_versions(name_of(stage))
+    return params.of_stage(name_of(stage), stage.Params)
+
+
+@contextmanager
+def running(function: Callable[..., Any]) -> Iterator[tuple[ModuleType, Any]]:
+    """The stage and its params, under the lock; a user's mistake ends with its message and exit code 2."""
+    try:
+        with lock():
+            stage = module(function)
+            yield stage, settings(stage)
+    except Stop as mistake:
+        print(mistake, file=sys.stderr)  # noqa: T201
+        raise
+
+
+@contextmanager
+def lock() -> Iterator[None]:
+    """Hold the project's run lock, or stop: two runs would overwrite each other's outputs."""
+    path = paths.ROOT / paths.LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise stop(f"{paths.LOCK}: another stage is running here; wait for it to end") from None
+        yield
+
+
+def source_argument() -> str:
+    """The source that this stage instance is run for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", required=True, help="a key of `sources` in params.yaml")
+    return str(parser.parse_args().source)
+
+
+def prune() -> None:
+    """Delete what sources that are no longer named have left behind."""
+    for leftover in paths.per_source_entries(list(params.sources())):
+        shards.remove(leftover)
+
+
+def checked(drops: Iterable[Drop], stage: ModuleType, known: Callable[[str], bool]) -> list[Drop]:
+    """The drops in the order of their ids; an undeclared reason, an unknown id or a second drop is a defect and raises."""
+    seen: set[str] = set()
+    for drop in (result := sorted(drops, key=lambda drop: drop.id)):
+        problem = (
+            f"reason {drop.reason!r} is not in REASONS"
+            if drop.reason not in stage.REASONS
+            else "is not among the records it was given"
+            if not known(drop.id)
+            else "is dropped twice"
+            if drop.id in seen
+            else ""
+        )
+        if problem:
+            raise ValueError(f"{name_of(stage)}: drop of {drop.id}: {problem}")
+        seen.add(drop.id)
+    return result
+
+
+def run_source(read: Callable[..., Record]) -> None:
+    """collect: from the rows of one source to its records, origins and drops."""
+    from stages.contract.intake import take_in
+
+    with running(read) as (stage, given):
+        take_in(stage, source_argument(), given)
+
+
+def run_rows(make: Callable[..., Iterable[dict[str, Any]]]) -> None:
+    """generate: from the surviving records of one source to the rows of a new source."""
+    with running(make) as (stage, given):
+        records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
+        grammar = params.read_yaml(paths.ROOT / given.grammar)
+        shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], stage.make(records, given, params.seed(), grammar))
+
+
+def run_measure(measure: Callable[..., Any]) -> None:
+    """measure: from the records of one source to the scores and signatures of each, shard by shard."""
+    from stages.contract.scores import keep_scores
+
+    with running(measure) as (stage, given):
+        keep_scores(stage, source_argument(), given)
+
+
+def run_decide(decide: Callable[..., Drop | None]) -> None:
+    """filter: from the scores of one source to its drops."""
+    from stages.contract.scores import scores_of
+
+    with running(decide) as (stage, given):
+        source, prepared = source_argument(), stage.prepare(given)
+        scores = dict(scores_of(source))
+        drops = (drop for identifier, row in scores.items() if (drop := stage.decide(identifier, source, row, prepared)))
+        shards.put_rows(paths.dropped("filter", source), checked(drops, stage, scores.__contains__))
+
+
+class Shard(Struct):
+    """One file of records, and which of them earlier stages dropped."""
+
+    path: Any
+    dropped: set[str]
+
+
+def survivors(stage: str, sources: list[str]) -> list[Shard]:
+    """The shards of these sources with the ids that stages before `stage` dropped."""
+    before = paths.earlier_drops(stage, sources) if stage != "generate" else [paths.dropped("filter", each) for each in sources]
+    dropped: dict[str, set[str]] = {}
+    for drop in shards.drops(before):
+        dropped.setdefault(drop.source, set()).add(drop.id)
+    return [Shard(path, dropped.get(source, set())) for source in sources for path in shards.of(paths.records(source))]
+
+
+def records_of(shard: Shard) -> Iterator[Record]:
+    """The records of a shard that are still in the dataset."""
+    dropped = shard.dropped
+    for line in shards.lines(shard.path):
+        if line[7:39].decode() not in dropped:  # canonical form: a line starts {"id":"…32 hex…"
+            yield decode_record(line)
+
+
+def records_with(identifiers: Iterable[str]) -> Iterator[Record]:
+    """The records with these ids, in the order they stand in."""
+    wanted = set(identifiers)
+    for source in params.sources():
+        for path in shards.of(paths.records(source)):
+            yield from (decode_record(line) for line in shards.lines(path) if line[7:39].decode() in wanted)
+
+
+def measured(shard: Shard, measure: Callable[..., Any], given: Any, prepared: Any) -> list[tuple[str, Any]]:
+    """What `measure` says of each record of a shard, beside its id."""
+    return [(record.id, measure(record, given, prepared)) for record in records_of(shard)]
+
+
+def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> None:
+    """dedup, decontaminate, judge, balance, split: one fact per record in parallel, then one decision over all."""
+    with running(measure) as (stage, given):
+        prune()
+        prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
+        work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
+        facts: dict[str, Any] = {}
+        for part in engine.map(work, survivors(name_of(stage), list(params.sources()))):
+            facts.update(part)
+        facts = dict(sorted(facts.items()))
+        decision = stage.decide(facts, given, prepared)
+        found = checked(decision.drops, stage, facts.__contains__)
+        if name_of(stage) in paths.OUTPUT:
+            shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], decision.rows)
+        shards.put_rows(paths.dropped(name_of(stage)), found)
+
+
+def run_report(build: Callable[..., dict[str, Iterable[bytes]]]) -> None:
+    """export, report: from everything, read only, to files by their paths; a folder of files is swapped in whole."""
+    with running(build) as (stage, given), ExitStack() as open_folders:
+        prune()
+        folders = {folder: open_folders.enter_context(shards.replaced(paths.ROOT / folder)) for folder in stage.FOLDERS}
+        for path, content in stage.build(given).items():
+            folder = next((folder for folder in folders if path.startswith(f"{folder}/")), None)
+            if folder:
+                shards.write(folders[folder] / path.removeprefix(f"{folder}/"), content)
+            else:
+                shards.put(paths.ROOT / path, content)

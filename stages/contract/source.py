@@ -1,0 +1,330 @@
+"""The rows of a source, as its files hold them: JSON Lines, a JSON array or CSV, plain or gzipped, one file or a folder.
+
+What can be repaired is repaired and counted (byte order marks, CRLF, NUL bytes); what cannot be a row is a fault of that
+row with its origin. Nothing here depends on what the rows mean: that is what `stages/formats` knows.
+"""
+
+import csv
+import gzip
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from msgspec import Struct
+
+from stages.contract.params import stop
+from stages.contract.record import Fault
+
+PIECE = 1 << 20  # bytes read at once
+RATIO = 200  # a gzip file that grows more than this is not text
+FREE = 64 << 20  # bytes that any gzip file may grow to, whatever its ratio
+DEPTH = 100  # levels of a row; Python's own limit is near 1,000
+TOO_LONG = "\0too long\0"  # stands for a line that was not kept; NUL bytes never reach here from a file
+BOM = b"\xef\xbb\xbf"
+
+
+class Row(Struct):
+    """One row: where it stood, its content before it is read, and what is wrong with it if that is already known.
+
+    `content` is the bytes of a JSON value, or the columns of a CSV row. Of a row that is too long only a digest is kept.
+    """
+
+    origin: str
+    content: bytes | dict[str, Any]
+    fault: tuple[str, dict[str, Any]] | None = None
+
+
+class Limits(Struct, frozen=True):
+    """How much is read, in bytes: of one row, and of one file after decompression."""
+
+    row: int
+    file: int
+
+
+def files(path: Path, match: str) -> list[Path]:
+    """The file itself, or the files of the folder whose names match, in the order of their names."""
+    if path.is_file():
+        return [path]
+    found = sorted(entry for entry in path.glob(match) if entry.is_file() and not entry.name.startswith("."))
+    for entry in found:
+        if not entry.resolve().is_relative_to(path.resolve()):
+            raise stop(f"{entry}: is a link out of the source's folder; copy the file there instead")
+    return found
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The file's bytes, decompressed if it is gzipped."""
+    raw = path.open("rb")
+    return gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[return-value]
+
+
+def pieces(path: Path, limits: Limits) -> Iterator[bytes]:
+    """The content in pieces; stops at the cap, so that a small file cannot fill the memory or the disk."""
+    size, packed = 0, path.stat().st_size
+    with opened(path) as file:
+        while True:
+            try:
+                piece = file.read(PIECE)
+            except (OSError, EOFError, zlib.error) as error:
+                raise stop(f"{path}: is not whole gzip data ({error}); compress it again") from None
+            if not piece:
+                return
+            size += len(piece)
+            if size > limits.file:
+                raise stop(f"{path}: is over {limits.file} bytes; split it, or raise collect.largest_file")
+            if path.suffix == ".gz" and size > max(FREE, RATIO * packed):
+                raise stop(f"{path}: grows more than {RATIO} times when unpacked; unpack it yourself if that is meant")
+            yield piece
+
+
+def lines(path: Path, limits: Limits, repairs: Counter[str]) -> Iterator[tuple[bytes, str]]:
+    """Lines without their ends, and the digest of a line that was too long to keep (whose bytes are then left out)."""
+    rest, hashed, first = b"", None, True
+    for piece in pieces(path, limits):
+        if first:
+            piece, first = without_bom(piece, repairs), False
+        *whole, last = piece.split(b"\n")
+        for end in whole:
+            yield finish(rest + end, hashed, limits, repairs)
+            rest, hashed = b"", None
+        rest += last
+        if len(rest) > limits.row:
+            hashed = hashed or hashlib.sha256()
+            hashed.update(rest)
+            rest = b""
+    if rest or hashed:
+        yield finish(rest, hashed, limits, repairs)
+
+
+def without_bom(piece: bytes, repairs: Counter[str]) -> bytes:
+    """The first piece of a file without its byte order mark."""
+    repairs["byte_order_mark"] += piece.startswith(BOM)
+    return piece.removeprefix(BOM)
+
+
+def finish(line: bytes, hashed: Any, limits: Limits, repairs: Counter[str]) -> tuple[bytes, str]:
+    """A line as it is used, or the digest of one that was too long."""
+    if hashed or len(line) > limits.row:
+        hashed = hashed or hashlib.sha256()
+        hashed.update(line)
+        return b"", hashed.hexdigest()
+    if line.endswith(b"\r"):
+        repairs["crlf"] += 1
+        line = line[:-1]
+    if b"\0" in line:
+        repairs["nul_bytes"] += line.count(b"\0")
+        line = line.replace(b"\0", b"")
+    return line, ""
+
+
+def rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterator[Row]:
+    """The rows of one file, named `name` in their origins. A file without any is one faulty row."""
+    plain = path.name.removesuffix(".gz").lower()
+    if plain.endswith((".csv", ".tsv")):
+        found = csv_rows(path, name, limits, repairs, "\t" if plain.endswith(".tsv") else ",")
+    elif is_document(path, limits):
+        found = document_rows(path, name, limits, repairs)
+    else:
+        found = line_rows(path, name, limits, repairs)
+    first = next(found, None)
+    if first is None:
+        yield Row(name, b"", ("empty_file", {}))
+        return
+    yield first
+    yield from found
+
+
+def line_rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterator[Row]:
+    """One row per line that is not blank."""
+    for number, (line, digest) in enumerate(lines(path, limits, repairs), 1):
+        if digest:
+            yield Row(f"{name}:{number}", digest.encode(), ("too_long", {"limit_bytes": limits.row}))
+        elif line.strip():
+            yield Row(f"{name}:{number}", line)
+
+
+def is_document(path: Path, limits: Limits) -> bool:
+    """Whether the file is one JSON array or object over several lines, whatever its name says."""
+    head = without_bom(next(pieces(path, limits), b""), Counter()).lstrip()
+    first, _, rest = head.partition(b"\n")
+    if head[:1] == b"[":
+        return not (rest.strip() and parses(first))  # rows that are lists of messages stand one a line
+    return head[:1] == b"{" and bool(rest.strip()) and not path.name.removesuffix(".gz").endswith(".jsonl") and not parses(first)
+
+
+def parses(line: bytes) -> bool:
+    """Whether the line is a JSON value by itself."""
+    try:
+        parse(line)
+    except Fault as fault:
+        return fault.reason not in ("broken_json", "not_utf8")
+    return True
+
+
+def document_rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterator[Row]:
+    """The elements of a JSON array, or the one object, as rows `name:1`, `name:2`, …; a broken rest is one faulty row."""
+    data = without_bom(b"".join(pieces(path, limits)), repairs)
+    repairs["crlf"] += data.count(b"\r\n")
+    repairs["nul_bytes"] += data.count(b"\0")
+    text = data.replace(b"\0", b"").decode("utf-8", "surrogateescape")
+    for number, (piece, fault) in enumerate(elements(text), 1):
+        content = piece.encode("utf-8", "surrogateescape")
+        if len(content) > limits.row and not fault:
+            fault = ("too_long", {"limit_bytes": limits.row})
+        yield Row(f"{name}:{number}", content, fault)
+
+
+def elements(text: str) -> Iterator[tuple[str, tuple[str, dict[str, Any]] | None]]:
+    """The text of each element of the array, or of the object; then, if it breaks, the rest and what is wrong."""
+    scan = json.JSONDecoder(strict=False).raw_decode
+    place = len(text) - len(text.lstrip())
+    if text[place : place + 1] == "{":
+        yield text[place:], None
+        return
+    place = skip(text, place + 1)
+    while text[place : place + 1] not in ("]", ""):
+        try:
+            _, stop_at = scan(text, place)
+        except (ValueError, RecursionError):
+            yield text[place:], ("broken_json", {"offset": place})
+            return
+        yield text[place:stop_at], None
+        place = skip(text, stop_at, ",")
+    if text[place:].strip() != "]":
+        yield text[place:], ("broken_json", {"offset": place})
+
+
+def skip(text: str, place: int, also: str = "") -> int:
+    """The next place that is neither white space nor, once, the given separator."""
+    while text[place : place + 1] in (" ", "\t", "\r", "\n") or (also and text[place : place + 1] == also):
+        also = "" if text[place] == also else also
+        place += 1
+    return place
+
+
+def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delimiter: str) -> Iterator[Row]:
+    """One row per record of the CSV file, by the names in its first line; `name:1` is the first after it."""
+    csv.field_size_limit(limits.row)
+    found = lines(path, limits, repairs)
+    texts = (f"{TOO_LONG}{digest}" if digest else line.decode("utf-8", "surrogateescape") + "\n" for line, digest in found)
+    reader = csv.reader(texts, delimiter=delimiter)
+    header: list[str] | None = None
+    number = 0
+    while True:
+        try:
+            columns = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            columns, fault = [], ("broken_csv", {"error": str(error)})
+        else:
+            fault = column_fault(header, columns)
+        if header is None:
+            header = columns
+        elif columns or fault:
+            number += 1
+            content = as_bytes(columns) if fault else dict(zip(header, columns, strict=True))
+            yield Row(f"{name}:{number}", content, fault)
+
+
+def as_bytes(columns: list[str]) -> bytes:
+    """A faulty row's content, for its id."""
+    return "\0".join(columns).encode("utf-8", "surrogateescape")
+
+
+def column_fault(header: list[str] | None, columns: list[str]) -> tuple[str, dict[str, Any]] | None:
+    """What is wrong with a CSV row before its meaning is looked at."""
+    if any(column.startswith(TOO_LONG) for column in columns):
+        return "too_long", {}
+    if any("\udc80" <= letter <= "\udcff" for column in columns if not column.isascii() for letter in column):
+        return "not_utf8", {}
+    if header is not None and columns and len(columns) != len(header):
+        return "wrong_columns", {"expected": len(header), "found": len(columns)}
+    return None
+
+
+def parse(content: bytes) -> Any:
+    """The JSON value of a row, or a Fault: JSON that two readers could take differently is not taken at all."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Fault("not_utf8", {"offset": error.start}) from None
+    try:
+        value, end = DECODER.raw_decode(text, len(text) - len(text.lstrip()))
+    except json.JSONDecodeError as error:
+        raise Fault("broken_json", {"error": error.msg, "offset": error.pos}) from None
+    except RecursionError:
+        raise Fault("too_deep", {"limit_levels": DEPTH}) from None
+    if text[end:].strip():
+        raise Fault("broken_json", {"error": "Extra data", "offset": end})
+    if too_deep(value):
+        raise Fault("too_deep", {"limit_levels": DEPTH})
+    return value
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members; a repeated key is a Fault, because readers differ in which one they keep."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Fault("duplicate_key", {"keys": len(pairs), "distinct": len(members)})
+    return members
+
+
+def whole_number(digits: str) -> int:
+    """An integer of 64 bits; larger ones change silently in most readers."""
+    if len(digits) > 20 or not -(2**63) <= (value := int(digits)) < 2**64:
+        raise Fault("number_too_large", {"digits": len(digits.lstrip("-"))})
+    return value
+
+
+def real_number(digits: str) -> float:
+    """A float that is not infinite."""
+    if (value := float(digits)) in (float("inf"), float("-inf")):
+        raise Fault("number_too_large", {"digits": len(digits)})
+    return value
+
+
+def no_constant(word: str) -> float:
+    """NaN and Infinity are not JSON."""
+    raise Fault("broken_json", {"error": f"{word} is not JSON"})
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=unique, parse_int=whole_number, parse_float=real_number, parse_constant=no_constant, strict=False
+)
+
+
+def too_deep(value: Any, levels: int = DEPTH) -> bool:
+    """Whether a value is nested deeper than what every later reader can follow."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [child for each in layer for child in children(each)]
+        if not layer:
+            return False
+    return True
+
+
+def children(value: Any) -> Iterable[Any]:
+    """The containers directly inside a container."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [each for each in inner if isinstance(each, dict | list)]
+
+
+def blocks(found: Iterable[Row], size: int = 4 << 20) -> Iterator[list[Row]]:
+    """Consecutive rows of about `size` bytes together: what one worker takes at a time."""
+    block: list[Row] = []
+    weight = 0
+    for row in found:
+        block.append(row)
+        weight += len(row.content) if isinstance(row.content, bytes) else sum(map(len, row.content.values()))
+        if weight >= size:
+            yield block
+            block, weight = [], 0
+    if block:
+        yield block
+
+

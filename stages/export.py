@@ -1,0 +1,102 @@
+"""Write the curated files and every consumer's format.
+
+`data/curated` holds OpenAI messages and nothing else, sorted by id, with an index and all drops beside them. What a
+consumer's format cannot hold is left out of that export only, and counted by what would have been lost.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+from stages import formats
+from stages.contract import engine
+from stages.contract.params import sources
+from stages.contract.paths import CURATED, EXPORTS, OUTPUT, ROOT, SPLITS, all_drops
+from stages.contract.record import Record, encode, kind
+from stages.contract.run import Shard, records_of, run_report, survivors
+from stages.contract.shards import drops, rows
+
+FOLDERS = (CURATED, EXPORTS)
+SHAPES = {"example": "openai", "preference": "preference", "labelled": "prompt_completion"}
+PLACES = {"example": CURATED, "preference": f"{CURATED}/preferences", "labelled": f"{CURATED}/labelled"}
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which formats are written beside data/curated."""
+
+    formats: Annotated[tuple[Literal["alpaca", "sharegpt"], ...], Limits(description="modules of stages/formats")] = ("alpaca", "sharegpt")
+
+
+class Written(Struct):
+    """One record as it goes out: its curated line, and its line, or what would be lost, in every format."""
+
+    id: str
+    source: str
+    kind: str
+    line: bytes
+    exports: dict[str, bytes | str]
+
+
+def build(params: Params) -> dict[str, Iterable[bytes]]:
+    """The lines of every file."""
+    split = {row["id"]: row["split"] for row in rows(ROOT / OUTPUT["split"])}
+    work = partial(written, shapes=params.formats)
+    found = sorted((each for part in engine.map(work, survivors("export", list(sources()))) for each in part), key=lambda each: each.id)
+    files: dict[str, list[bytes]] = {f"{CURATED}/{name}.jsonl": [] for name in SPLITS}
+    files |= {f"{PLACES[other]}/{name}.jsonl": [] for other in {each.kind for each in found} for name in SPLITS}
+    for each in found:
+        files[f"{PLACES[each.kind]}/{split[each.id]}.jsonl"].append(each.line)
+    index = (encode(indexed(each, split[each.id])) for each in found)
+    dropped = (encode(drop) for drop in sorted(drops(all_drops(list(sources()))), key=lambda drop: drop.id))
+    return files | exports(found, split, params) | {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped}
+
+
+def written(shard: Shard, shapes: tuple[str, ...]) -> list[Written]:
+    """What one worker does: the surviving records of a shard in all their outgoing forms."""
+    return [
+        Written(record.id, record.source, kind(record), encode(formats.shape(SHAPES[kind(record)]).write(record)), exported(record, shapes))
+        for record in records_of(shard)
+    ]
+
+
+def exported(record: Record, shapes: tuple[str, ...]) -> dict[str, bytes | str]:
+    """The record's line in each format, or what the format would lose. Pairs and labelled answers stay in curated."""
+    lines: dict[str, bytes | str] = {}
+    for shape in shapes if kind(record) == "example" else ():
+        try:
+            lines[shape] = encode(formats.shape(shape).write(record))
+        except formats.Loss as loss:
+            lines[shape] = str(loss)
+    return lines
+
+
+def indexed(each: Written, split: str) -> dict[str, Any]:
+    """The record's line of the index: where it went, and the digest of what was written."""
+    from hashlib import blake2b
+
+    return {"id": each.id, "source": each.source, "split": split, "kind": each.kind, "digest": blake2b(each.line, digest_size=16).hexdigest()}
+
+
+def exports(found: list[Written], split: dict[str, str], params: Params) -> dict[str, list[bytes]]:
+    """The files of the other formats, and the count of what was left out of each and why."""
+    files: dict[str, list[bytes]] = {f"{EXPORTS}/{shape}/{name}.jsonl": [] for shape in params.formats for name in SPLITS}
+    losses: dict[str, Counter[str]] = defaultdict(Counter)
+    for each in found:
+        for shape, line in each.exports.items():
+            if isinstance(line, bytes):
+                files[f"{EXPORTS}/{shape}/{split[each.id]}.jsonl"].append(line)
+            else:
+                losses[shape][line] += 1
+    counted = {
+        shape: {"rows": sum(shape in each.exports and isinstance(each.exports[shape], bytes) for each in found), "left_out": losses[shape]}
+        for shape in params.formats
+    }
+    return files | {f"{EXPORTS}/losses.json": [encode(counted)]}
+
+
+if __name__ == "__main__":
+    run_report(build)

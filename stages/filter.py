@@ -1,0 +1,42 @@
+"""Decide on the scores of one source: drop what breaks a rule that one record alone can break.
+
+The rules are applied in the order of params.yaml; the first that a record breaks is its reason, the others are in the
+evidence. A rule without its key there is not applied.
+"""
+
+from typing import Any
+
+from stages import checks
+from stages.contract.params import stop, typed
+from stages.contract.record import Drop
+from stages.contract.run import run_decide
+
+REASONS = {reason: text for name in checks.names() for reason, text in checks.check(name).REASONS.items()}
+Params = dict[str, dict[str, Any] | None]
+Rules = dict[str, tuple[Any, Any]]
+
+
+def prepare(params: Params) -> Rules:
+    """The check and its typed params by name; a rule that has no file stops the run."""
+    for name in params:
+        if name not in checks.names():
+            raise stop(f"params.yaml: filter.{name}: stages/checks has no {name}.py; known are {', '.join(checks.names())}")
+    return {name: (checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}")) for name in params}
+
+
+def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -> Drop | None:
+    """The drop of a record that breaks a rule, with what was measured as its evidence."""
+    broken = [
+        (reason, {name: side[name], **({"ending": "rejected"} if side is not scores else {})})
+        for side in (scores, scores.get("rejected", {}))
+        for name, (check, limits) in rules.items()
+        if name in side and (reason := check.decide(side[name], limits))
+    ]
+    if not broken:
+        return None
+    (reason, evidence), *others = broken
+    return Drop(identifier, source, "filter", reason, evidence | ({"also": [other for other, _ in others]} if others else {}))
+
+
+if __name__ == "__main__":
+    run_decide(decide)

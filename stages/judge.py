@@ -1,0 +1,91 @@
+"""Score the surviving examples from 1 to 5 and drop those below the threshold.
+
+The local scorer knows rules, not meaning: it starts at 5 and takes off for what makes a reply useless to learn from. It
+finds deflections, empty talk, replies that share nothing with the question, and shouting; it cannot tell a wrong answer.
+Preference pairs and labelled answers are not scored: in them a bad answer is the point.
+"""
+
+import re
+from typing import Annotated, Any
+
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+from stages.contract.record import Drop, Record, kind, prompt, reply
+from stages.contract.run import Decision, run_on_all
+from stages.text.shingles import words
+
+REASONS = {"low_score": "the judge's score is below judge.threshold"}
+DEFLECTION = re.compile(
+    r"\b(?:i (?:do not|don't|dont) know|not sure|no idea|cannot answer|can't answer|can't help with that|ask someone else|"
+    r"google it|look it up|figure it out|whatever|just try again|who knows|not my problem)\b"
+)
+FILLER = re.compile(
+    r"\b(?:thank you for (?:reaching out|contacting|your (?:message|patience|understanding))|we (?:apologi[sz]e|are sorry) for (?:the|any) inconvenience|"
+    r"valued customer|we appreciate your (?:business|patience|understanding)|feel free to (?:contact|reach out)|have a (?:great|nice|wonderful) day|"
+    r"your (?:message|request|feedback) is important to us|we (?:value|take) your)\b"
+)
+SHORT = 25  # words: a reply up to here that deflects says nothing else
+STOP_WORDS = frozenset(
+    "a about after all also am an and any are as at be been but by can could do does for from get had has have he her his how i if in "
+    "into is it its just me my no not of on one or our out please she so some than that the their them then there they this to "
+    "too up us was we were what when where which who why will with would you your".split()
+)
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where the line is drawn."""
+
+    threshold: Annotated[float, Limits(ge=1, le=5, description="examples that score less are dropped")] = 3.5
+
+
+class Judged(Struct):
+    """The score of one example and what was taken off for."""
+
+    source: str
+    score: float
+    penalties: dict[str, float]
+
+
+def measure(record: Record, params: Params, prepared: None) -> Judged | None:
+    """The local score of an example; None for pairs and labelled answers."""
+    if kind(record) != "example":
+        return None
+    found = {name: taken for name, taken in penalties(prompt(record), reply(record)).items() if taken}
+    return Judged(record.source, round(max(1.0, 5.0 - sum(found.values())), 3), found)
+
+
+def penalties(asked: str, said: str) -> dict[str, float]:
+    """What is taken off a reply, by defect."""
+    content = [word for word in words(said) if word not in STOP_WORDS]
+    question = {word[:5] for word in words(asked) if word not in STOP_WORDS}
+    lower = said.lower()
+    total = len(said.split())
+    letters = [letter for letter in said if letter.isalpha()]
+    off_topic = question and content and not question & {word[:5] for word in content}
+    return {
+        "deflects": 2.0 if total <= SHORT and DEFLECTION.search(lower) else 0.0,
+        "filler": round(min(2.0, 3.0 * filler_share(lower, total)), 3),
+        "off_topic": 1.0 if off_topic and total >= SHORT else 0.0,
+        "shouts": 1.0 if len(letters) >= 40 and sum(map(str.isupper, letters)) > 0.6 * len(letters) else 0.0,
+        "monotone": 1.0 if len(content) >= 40 and len(set(content)) < 0.3 * len(content) else 0.0,
+    }
+
+
+def filler_share(lower: str, total: int) -> float:
+    """Share of the reply's words that stand in sentences of courtesy."""
+    sentences = re.split(r"(?<=[.!?])\s+", lower)
+    return sum(len(sentence.split()) for sentence in sentences if FILLER.search(sentence)) / max(1, total)
+
+
+def decide(facts: dict[str, Judged | None], params: Params, prepared: None) -> Decision:
+    """A drop for every score below the threshold, and all scores."""
+    scored = {identifier: fact for identifier, fact in facts.items() if fact}
+    rows: list[dict[str, Any]] = [{"id": i, "score": fact.score, "penalties": fact.penalties} for i, fact in scored.items()]
+    low = {identifier: fact for identifier, fact in scored.items() if fact.score < params.threshold}
+    drops = [Drop(i, f.source, "judge", "low_score", {"score": f.score, "penalties": f.penalties}) for i, f in low.items()]
+    return Decision(drops, rows)
+
+
+if __name__ == "__main__":
+    run_on_all(measure, decide)

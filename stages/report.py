@@ -1,0 +1,80 @@
+"""Compute the metrics, hold them against the gate, and write plots and the dataset card.
+
+Everything is counted again from what the stages wrote, so that the numbers are a check of the run and not its diary.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stages.contract.params import sources, typed, value, whole
+from stages.contract.paths import CARD, GATE, METRICS, PLOTS, SPLITS
+from stages.contract.run import run_report
+from stages.reporting import figures, gate
+
+FOLDERS = (PLOTS,)
+CARD_TEMPLATE = Path(__file__).with_name("reporting") / "DATASET_CARD.md.j2"
+BINS = 20  # bars of a histogram
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """Nothing to set: rules are under `gate`."""
+
+
+def build(params: Params) -> dict[str, Iterable[bytes]]:
+    """The lines of every report."""
+    evidence = figures.gather(list(sources()))
+    metrics = figures.metrics(evidence, {name: value(f"split.{name}", float) for name in SPLITS})
+    held = gate.results(typed(whole().get("gate"), gate.Params, "gate"), metrics)
+    return {
+        METRICS: pretty(metrics),
+        GATE: pretty({"passed": gate.passes(held), "rules": msgspec.to_builtins(held)}),
+        CARD: card(metrics, held),
+        **{f"{PLOTS}/{name}.json": pretty(rows) for name, rows in plots(evidence, metrics).items()},
+    }
+
+
+def pretty(content: Any) -> Iterator[bytes]:
+    """Indented JSON, which git shows line by line."""
+    yield json.dumps(content, indent=2, ensure_ascii=False).encode()
+
+
+def card(metrics: dict[str, Any], held: list[gate.Result]) -> Iterator[bytes]:
+    """The dataset card."""
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown of numbers and names
+    template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
+    licences = {name: source.licence for name, source in sources().items()}
+    yield template.render(metrics=metrics, gate=held, licences=licences).rstrip().encode()
+
+
+def plots(evidence: figures.Evidence, metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The data of each plot."""
+    examples = evidence.table[evidence.table["kind"] == "example"]
+    return {
+        "funnel": [{"stage": name, "records": stage["out"]} for name, stage in metrics["stages"].items()],
+        "reasons": [{"reason": name, "records": count} for name, count in metrics["top_reasons"].items()],
+        "topics": [{"topic": name, "records": count} for name, count in metrics["topics"].items()],
+        "tokens": histogram(examples["tokens"].tolist()),
+        "scores": histogram(evidence.table["score"].dropna().tolist()),
+    }
+
+
+def histogram(values: list[float]) -> list[dict[str, Any]]:
+    """Counts of values in equal bins; the last bin holds everything above the 99th percentile."""
+    import numpy as np
+
+    if not values:
+        return []
+    top = float(np.quantile(values, 0.99)) or 1.0
+    counts, edges = np.histogram(np.minimum(values, top), bins=BINS, range=(min(0.0, *values), top))
+    return [{"from": round(float(edge), 3), "records": int(count)} for edge, count in zip(edges, counts, strict=False)]
+
+
+if __name__ == "__main__":
+    run_report(build)

@@ -1,0 +1,1 @@
+"""What the report is written with: figures, the gate, plots and the card."""

@@ -1,0 +1,216 @@
+"""The numbers of the report, from what the stages wrote. Nothing here depends on a clock, a host or an order of files."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from msgspec import Struct, json
+
+from stages.contract import paths, shards
+from stages.contract.record import Drop, Meta, decode
+from stages.contract.scores import scores_of
+from stages.text.tokens import NAME as TOKENIZER
+
+TOP = 10  # reasons listed
+
+
+class Head(Struct):
+    """The part of a record that figures need; the texts are skipped, not decoded."""
+
+    id: str
+    source: str
+    meta: Meta
+
+
+class Evidence(Struct):
+    """Everything the stages wrote, as far as figures need it."""
+
+    intake: dict[str, dict[str, Any]]
+    drops: list[Drop]
+    table: pd.DataFrame
+    exports: dict[str, Any]
+    losses: dict[str, Any]
+
+
+head = json.Decoder(Head).decode
+
+
+def gather(sources: list[str]) -> Evidence:
+    """Read the outputs of all stages; the table has one row per record, indexed by id."""
+    heads = [head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)]
+    table = pd.DataFrame.from_records(
+        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted) for h in heads],
+        columns=["id", "source", "topic", "method", "licence", "redacted"],
+        index="id",
+    )
+    measured = {i: row for source in sources for i, row in scores_of(source)}
+    for name in ("prompt_tokens", "reply_tokens", "tokens", "words"):
+        table[name] = pd.Series({i: row["size"][name] for i, row in measured.items() if "size" in row}, dtype="float64")
+    table["language"] = pd.Series({i: row["language"]["reply"][0] for i, row in measured.items() if "language" in row}, dtype="object")
+    table["score"] = pd.Series({r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64")
+    index = {row["id"]: row for row in shards.rows(paths.ROOT / f"{paths.CURATED}/index.jsonl")}
+    table["split"] = pd.Series({i: row["split"] for i, row in index.items()}, dtype="object")
+    table["kind"] = pd.Series({i: row["kind"] for i, row in index.items()}, dtype="object")
+    return Evidence(
+        {source: decode((paths.origins(source) / "source.json").read_bytes()) for source in sources},
+        list(shards.drops([paths.ROOT / f"{paths.CURATED}/dropped.jsonl"])),
+        table,
+        index,
+        decode((paths.ROOT / f"{paths.EXPORTS}/losses.json").read_bytes()),
+    )
+
+
+def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
+    """Every figure of reports/metrics.json."""
+    curated = evidence.table[evidence.table["split"].notna()]
+    examples = curated[curated["kind"] == "example"]
+    return {
+        "dataset": dataset(curated),
+        "input": intake(evidence),
+        "sources": by_source(evidence, curated),
+        "stages": by_stage(evidence),
+        "top_reasons": dict(Counter(f"{drop.stage}.{drop.reason}" for drop in sorted(evidence.drops, key=named)).most_common(TOP)),
+        "tokens": {"tokenizer": TOKENIZER, **spread(examples["tokens"]), "total": int(examples["tokens"].sum())},
+        "prompt_tokens": spread(examples["prompt_tokens"]),
+        "reply_tokens": spread(examples["reply_tokens"]),
+        "reply_words": spread(examples["words"]),
+        "scores": scores(evidence.table["score"].dropna()),
+        "splits": splits(curated, shares),
+        "topics": counts(examples["topic"].fillna("none")) | {},
+        "topic_imbalance": imbalance(examples["topic"].dropna()),
+        "languages": counts(examples["language"].fillna("not told")),
+        "licences": counts(curated["licence"]),
+        "personal_data": totals(evidence.table["redacted"]),
+        "accounting": accounting(evidence, curated),
+        "exports": evidence.losses,
+    }
+
+
+def named(drop: Drop) -> tuple[str, str]:
+    """Stage and reason: ties between counts are listed in this order."""
+    return drop.stage, drop.reason
+
+
+def counts(values: pd.Series) -> dict[str, int]:
+    """How often each value occurs, by name."""
+    return {str(name): int(count) for name, count in sorted(values.value_counts().items())}
+
+
+def totals(counted: Iterable[dict[str, int]]) -> dict[str, int]:
+    """The sums of many counts by kind."""
+    total: Counter[str] = Counter()
+    for each in counted:
+        total.update(each)
+    return dict(sorted(total.items()))
+
+
+def spread(values: pd.Series) -> dict[str, float]:
+    """Mean and quantiles; zeros if there is nothing."""
+    if values.empty:
+        return dict.fromkeys(("mean", "min", "p10", "median", "p90", "p99", "max"), 0.0)
+    quantiles = values.quantile([0.1, 0.5, 0.9, 0.99])
+    named_values = zip(("p10", "median", "p90", "p99"), quantiles, strict=True)
+    return {"mean": rounded(values.mean()), "min": rounded(values.min()), "max": rounded(values.max())} | {n: rounded(v) for n, v in named_values}
+
+
+def rounded(value: float) -> float:
+    """Three decimals, as everything that is written."""
+    return round(float(value), 3)
+
+
+def share(part: float, whole: float) -> float:
+    """Part of the whole, 0 of nothing."""
+    return rounded(part / whole) if whole else 0.0
+
+
+def dataset(curated: pd.DataFrame) -> dict[str, int]:
+    """How many records of each kind the dataset has, and where."""
+    examples = curated[curated["kind"] == "example"]["split"].value_counts()
+    kinds = curated["kind"].value_counts()
+    by_split = {name: int(examples.get(name, 0)) for name in paths.SPLITS}
+    return {"examples": sum(by_split.values()), **by_split, "preferences": int(kinds.get("preference", 0)), "labelled": int(kinds.get("labelled", 0))}
+
+
+def intake(evidence: Evidence) -> dict[str, Any]:
+    """What came in: rows, rows that could not be read, and duplicates, all counted in the input."""
+    rows = sum(source["rows"] for source in evidence.intake.values())
+    records = len(evidence.table)
+    errors = sum(drop.stage == "collect" for drop in evidence.drops)
+    duplicates = Counter(drop.reason for drop in evidence.drops if drop.stage == "dedup")
+    return {
+        "rows": rows,
+        "records": records,
+        "format_errors": errors,
+        "format_error_share": share(errors, rows),
+        "exact_duplicates": duplicates["exact_duplicate"],
+        "near_duplicates": duplicates["near_duplicate"],
+        "duplicate_share": share(duplicates.total(), records),
+        "repairs": totals(source["repairs"] for source in evidence.intake.values()),
+        "key_conflicts": sum(source["key_conflicts"] for source in evidence.intake.values()),
+    }
+
+
+def by_source(evidence: Evidence, curated: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Rows, records and what became of them, per source."""
+    kept, dropped = curated["source"].value_counts(), Counter(drop.source for drop in evidence.drops)
+    return {
+        name: {"rows": at["rows"], "records": at["records"], "curated": int(kept.get(name, 0)), "dropped": dropped[name]}
+        for name, at in evidence.intake.items()
+    }
+
+
+def by_stage(evidence: Evidence) -> dict[str, dict[str, Any]]:
+    """What each stage was given, what it dropped and why, in the order they run."""
+    reasons = {stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage) for stage in (*paths.PER_SOURCE, *paths.GLOBAL)}
+    left = sum(source["rows"] for source in evidence.intake.values())
+    stages = {}
+    for stage, found in reasons.items():
+        stages[stage] = {"in": left, "dropped": found.total(), "out": left - found.total(), "reasons": dict(sorted(found.items()))}
+        left -= found.total()
+    return stages
+
+
+def scores(scored: pd.Series) -> dict[str, float]:
+    """The judge's scores over all scored records, those it dropped included."""
+    if scored.empty:
+        return {"scored": 0, "mean": 0.0, "median": 0.0, "p25": 0.0, "p75": 0.0, "below_3_share": 0.0}
+    p25, median, p75 = scored.quantile([0.25, 0.5, 0.75])
+    return {
+        "scored": len(scored),
+        "mean": rounded(scored.mean()),
+        "median": rounded(median),
+        "p25": rounded(p25),
+        "p75": rounded(p75),
+        "below_3_share": share(int((scored < 3).sum()), len(scored)),
+    }
+
+
+def splits(curated: pd.DataFrame, shares: dict[str, float]) -> dict[str, Any]:
+    """Size of each split over all kinds, and how far its share lies from the declared one."""
+    found = {name: int((curated["split"] == name).sum()) for name in paths.SPLITS}
+    return {
+        name: {"records": count, "share": share(count, len(curated)), "deviation": rounded(share(count, len(curated)) - shares[name])}
+        for name, count in found.items()
+    }
+
+
+def imbalance(topics: pd.Series) -> float:
+    """The largest topic over the smallest."""
+    sizes = topics.value_counts()
+    return rounded(sizes.max() / sizes.min()) if len(sizes) else 0.0
+
+
+def accounting(evidence: Evidence, curated: pd.DataFrame) -> dict[str, int]:
+    """What is missing or twice, by distinct id: all zero, or something was lost."""
+    early = {drop.id for drop in evidence.drops if drop.stage == "collect"}
+    late = {drop.id for drop in evidence.drops if drop.stage != "collect"}
+    records, kept = set(evidence.table.index), set(curated.index)
+    rows = sum(source["rows"] for source in evidence.intake.values())
+    return {
+        "rows_unaccounted": rows - len(records) - len(early),
+        "records_unaccounted": len(records - kept - late),
+        "records_both_kept_and_dropped": len(kept & late),
+        "drops_of_unknown_records": len(late - records),
+        "records_twice": len(evidence.table) - len(records),
+    }

@@ -1,0 +1,125 @@
+"""Assign lineage groups to train, validation and test, then drop what still leaks between them.
+
+Records belong together if they share a declared group, a parent, a subject or a prompt. A group's split is a keyed hash of
+its least key against the shares, so it stays when other records come or go: adding a record moves only the groups that it
+joins. Near-duplicates do not move a group; of a near-duplicate pair across splits the side nearer to training is dropped.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+from stages.contract.params import seed, stop, value
+from stages.contract.paths import OUTPUT, ROOT, SPLITS
+from stages.contract.record import Drop, Record, digest, draw, prompt
+from stages.contract.run import Decision, run_on_all
+from stages.contract.shards import rows
+from stages.text.shingles import fold
+
+REASONS = {"near_duplicate_across_splits": "as similar as split.near, or more, to a record of a split farther from training"}
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """Shares of the splits, and what counts as a leak."""
+
+    train: Annotated[float, Limits(gt=0, le=1)] = 0.8
+    validation: Annotated[float, Limits(ge=0, le=1)] = 0.1
+    test: Annotated[float, Limits(ge=0, le=1)] = 0.1
+    near: Annotated[float, Limits(gt=0, le=1, description="Jaccard similarity; not below dedup.floor")] = 0.7
+    stratify: Annotated[Literal["topic", "source"] | None, Limits(description="draw inside each of these")] = None
+
+
+class Fact(Struct):
+    """A record's source, the keys that tie it to others, and its stratum."""
+
+    source: str
+    keys: tuple[str, ...]
+    stratum: str | None
+
+
+def prepare(params: Params) -> dict[tuple[str, str], float]:
+    """The pairs of alike records that dedup kept, with their similarity."""
+    if params.near < (floor := value("dedup.floor", float)):
+        raise stop(f"params.yaml: split.near: {params.near} is below dedup.floor {floor}, where no pairs are kept; lower the floor too")
+    if abs(params.train + params.validation + params.test - 1) > 1e-9:
+        raise stop("params.yaml: split: train, validation and test do not add up to 1; mend the shares")
+    return {(row["a"], row["b"]): row["similarity"] for row in rows(ROOT / OUTPUT["dedup"])}
+
+
+def measure(record: Record, params: Params, pairs: Any) -> Fact:
+    """What ties the record to others. A record that names nothing and asks nothing is a group of its own."""
+    meta = record.meta
+    asked = fold(prompt(record))
+    keys = (
+        *(f"record:{parent}" for parent in (record.id, *meta.parents)),
+        *([f"group:{meta.group}"] if meta.group else []),
+        *([f"subject:{meta.subject}"] if meta.subject else []),
+        *([f"prompt:{digest(asked)}"] if asked else []),
+    )
+    return Fact(record.source, keys, getattr(meta, params.stratify or "", None) or record.source if params.stratify else None)
+
+
+def decide(facts: dict[str, Fact], params: Params, pairs: dict[tuple[str, str], float]) -> Decision:
+    """Every record's split, and the drops of what leaks."""
+    groups = joined({identifier: fact.keys for identifier, fact in facts.items()})
+    strata: dict[str, str | None] = {groups[i]: fact.stratum for i, fact in sorted(facts.items(), reverse=True)}
+    split = {i: drawn(groups[i], strata[groups[i]], params) for i in facts}
+    drops = leaks(split, facts, {pair: near for pair, near in pairs.items() if near >= params.near})
+    gone = {drop.id for drop in drops}
+    return Decision(drops, [{"id": i, "split": split[i], "group": groups[i]} for i in facts if i not in gone])
+
+
+def joined(keys: dict[str, Iterable[str]]) -> dict[str, str]:
+    """Each record's group: the least digest among the keys that tie its records together, directly or through others."""
+    holders: dict[str, list[str]] = defaultdict(list)
+    for identifier, own in keys.items():
+        for key in own:
+            holders[key].append(identifier)
+    group: dict[str, str] = {}
+    for identifier in keys:
+        if identifier not in group:
+            members, ties = reached(identifier, keys, holders)
+            name = min(digest(tie) for tie in ties)
+            group |= dict.fromkeys(members, name)
+    return group
+
+
+def reached(start: str, keys: dict[str, Iterable[str]], holders: dict[str, list[str]]) -> tuple[set[str], set[str]]:
+    """All records that `start` is tied to, and all their keys."""
+    members, ties, waiting = {start}, set(), [start]
+    while waiting:
+        for key in keys[waiting.pop()]:
+            if key not in ties:
+                ties.add(key)
+                fresh = [holder for holder in holders[key] if holder not in members]
+                members.update(fresh)
+                waiting += fresh
+    return members, ties
+
+
+def drawn(group: str, stratum: str | None, params: Params) -> str:
+    """The split of a group, by its place in [0, 1); a stratum has draws of its own."""
+    place = draw(seed(), "split", group, *([stratum] if stratum else []))
+    return "train" if place < params.train else "validation" if place < params.train + params.validation else "test"
+
+
+def leaks(split: dict[str, str], facts: dict[str, Fact], pairs: dict[tuple[str, str], float]) -> list[Drop]:
+    """Of each alike pair across splits the side nearer to training, for the most similar record that stays."""
+    across = [
+        (*sorted((a, b), key=lambda i: (SPLITS.index(split[i]), i)), similarity)
+        for (a, b), similarity in pairs.items()
+        if a in split and b in split and split[a] != split[b]
+    ]
+    found: dict[str, Drop] = {}
+    for loser, other, similarity in sorted(across, key=lambda pair: (-SPLITS.index(split[pair[0]]), -pair[2], pair[:2])):
+        if loser not in found and other not in found:
+            evidence = {"other": other, "similarity": similarity, "split": split[loser], "other_split": split[other]}
+            found[loser] = Drop(loser, facts[loser].source, "split", "near_duplicate_across_splits", evidence)
+    return list(found.values())
+
+
+if __name__ == "__main__":
+    run_on_all(measure, decide)

@@ -1,0 +1,32 @@
+"""One spelling for one text: Unicode NFC, line ends, control characters, quotes.
+
+What is layout in code, markdown or JSON stays: white space is never collapsed here.
+"""
+
+import re
+import unicodedata
+
+BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff]")
+"""Control characters but tab and line ends, byte order marks inside a text, and halves of surrogate pairs."""
+CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‚": "'", "‛": "'"})
+CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+
+
+def normalise(text: str, straight_quotes: bool = True) -> str:
+    """The text in NFC, with "\\n" line ends, without control characters, and with straight quotes outside code."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = BAD.sub("", text)
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFC", text)
+    return straighten(text) if straight_quotes else text
+
+
+def straighten(text: str) -> str:
+    """Curly quotes as straight ones, but not inside code spans, code blocks or JSON."""
+    if text.lstrip()[:1] in ("{", "["):
+        return text
+    pieces = CODE.split(text)
+    pieces[::2] = [piece.translate(CURLY) for piece in pieces[::2]]
+    return "".join(pieces)
