@@ -1,6 +1,7 @@
 """The frozen evaluation set: read-only, pinned by its digest, never trained on."""
 
 import hashlib
+from collections import Counter
 
 from stages.contract import params, paths
 from stages.contract.params import stop
@@ -25,14 +26,17 @@ def pinned() -> str:
 
 
 def rows() -> list[Example]:
-    """The examples of the set, after its digest was compared with the pin; their places are their names."""
-    from collections import Counter
-
+    """The examples of the set, after its digest was compared with the pin."""
     if (found := digest_of_file()) != pinned():
         raise stop(
             f"{paths.GOLD}: has changed (sha256 {found[:12]}…, params.yaml pins {pinned()[:12]}…); "
             "restore it with git, or run `dataset freeze` if the change is meant"
         )
+    return examples()
+
+
+def examples() -> list[Example]:
+    """The examples as they are, whatever the pin; their places are their names."""
     return [example(row.content, row.origin) for row in line_rows(paths.ROOT / paths.GOLD, paths.GOLD, LIMITS, Counter())]
 
 

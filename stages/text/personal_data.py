@@ -50,7 +50,7 @@ Kind = Literal["email", "secret", "iban", "card", "ssn", "ipv6", "ipv4", "phone"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order they are replaced: what a later pattern could mistake is gone by then."""
 NETWORKS = re.compile(r"4|5[1-5]|2[2-7]|3[04-9]|6")
-VERSION = re.compile(r"(?:\bv|version|release|firmware|build|[Ss]ection|§)\s*$", re.IGNORECASE)
+VERSION = re.compile(r"(?:\bv|\b(?:versions?|releases?|firmware|builds?|section)\b[^.\n]{0,16}|§)\s*$", re.IGNORECASE)
 DATE = re.compile(r"(?:19|20)\d\d[ .\-](?:0?[1-9]|1[0-2])[ .\-](?:[0-2]?\d|3[01])\b")
 SHAPES = re.compile(r"\+|\(|0|1[ .\-]|[2-9]\d\d[ .\-][2-9]\d\d[ .\-]\d{4}$")
 """How a phone number starts when it is written to be dialled: a plus, a bracket, a trunk 0, or North America's 3-3-4."""
@@ -107,7 +107,7 @@ def is_address(match: "re.Match[str]", region: str) -> bool:
         address = ipaddress.ip_address(match[0])
     except ValueError:
         return False
-    if address.version == 4 and (VERSION.search(match.string[max(0, match.start() - 12) : match.start()]) or match[0].startswith("255.")):
+    if address.version == 4 and (VERSION.search(match.string[max(0, match.start() - 28) : match.start()]) or match[0].startswith("255.")):
         return False
     return not (address.is_loopback or address.is_unspecified or len(match[0]) < 7)
 

@@ -1,0 +1,15 @@
+"""The figures of the last run, as the commands read them."""
+
+from typing import Any
+
+from stages.contract import paths
+from stages.contract.params import stop
+from stages.contract.record import decode
+
+
+def read() -> dict[str, Any]:
+    """reports/metrics.json, or a stop that says how to make it."""
+    path = paths.ROOT / paths.METRICS
+    if not path.is_file():
+        raise stop(f"{paths.METRICS}: is not there; run `dvc repro`, or `git checkout` a commit that has it")
+    return dict(decode(path.read_bytes()))
