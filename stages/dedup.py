@@ -31,7 +31,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
     threshold: Annotated[float, Limits(gt=0, le=1, description="Jaccard similarity of runs of five characters")] = 0.8
     floor: Annotated[float, Limits(gt=0, le=1, description="pairs from here on are kept for split")] = 0.7
-    recall: Annotated[float, Limits(gt=0, lt=1, description="share of pairs at the floor that the bands find")] = 0.999
+    recall: Annotated[float, Limits(gt=0, lt=1, description="share of pairs at the floor that the bands find")] = 0.98
     compared: Annotated[int, Limits(ge=1, description="survivors a record is compared with, nearest first")] = 64
 
 

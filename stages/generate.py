@@ -19,6 +19,7 @@ from stages.formats import openai
 
 REASONS: dict[str, str] = {}
 FIELD = re.compile(r"\{([a-z_]+)\}")
+RECALL = 0.999  # of pairs at the floor that are looked at
 TRIED = 4  # candidates per row that is asked for
 
 
@@ -93,7 +94,7 @@ def novel(candidates: list[dict[str, Any]], seen: list[str]) -> Iterator[dict[st
     floor = value("dedup.floor", float)
     texts = dict(enumerate([*seen, *(text(candidate) for candidate in candidates)]))
     names = {f"{number:08d}": said for number, said in texts.items()}
-    alike, _ = near(list(names), signatures(list(names.values())), lambda asked: names, floor, floor, 0.999, len(names))
+    alike, _ = near(list(names), signatures(list(names.values())), lambda asked: names, floor, floor, RECALL, len(names))
     return (candidate for number, candidate in enumerate(candidates, len(seen)) if f"{number:08d}" not in alike)
 
 

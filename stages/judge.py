@@ -25,6 +25,8 @@ FILLER = re.compile(
     r"valued customer|we appreciate your (?:business|patience|understanding)|feel free to (?:contact|reach out)|have a (?:great|nice|wonderful) day|"
     r"your (?:message|request|feedback) is important to us|we (?:value|take) your)\b"
 )
+STEM = 5  # letters: enough to know a word in its other forms
+HEARD = 200  # characters in which a reply shows whether it shouts
 SHORT = 25  # words: a reply up to here that deflects says nothing else
 STOP_WORDS = frozenset(
     "a about after all also am an and any are as at be been but by can could do does for from get had has have he her his how i if in "
@@ -57,23 +59,34 @@ def measure(record: Record, params: Params, prepared: None) -> Judged | None:
 
 def penalties(asked: str, said: str) -> dict[str, float]:
     """What is taken off a reply, by defect."""
-    content = [word for word in words(said) if word not in STOP_WORDS]
-    question = {word[:5] for word in words(asked) if word not in STOP_WORDS}
     lower = said.lower()
     total = len(said.split())
-    letters = [letter for letter in said if letter.isalpha()]
-    off_topic = question and content and not question & {word[:5] for word in content}
+    letters = list(filter(str.isalpha, said[:HEARD]))
+    content = telling(said) if total >= SHORT else []
     return {
         "deflects": 2.0 if total <= SHORT and DEFLECTION.search(lower) else 0.0,
         "filler": round(min(2.0, 3.0 * filler_share(lower, total)), 3),
-        "off_topic": 1.0 if off_topic and total >= SHORT else 0.0,
+        "off_topic": 1.0 if content and off_topic(asked, content) else 0.0,
         "shouts": 1.0 if len(letters) >= 40 and sum(map(str.isupper, letters)) > 0.6 * len(letters) else 0.0,
         "monotone": 1.0 if len(content) >= 40 and len(set(content)) < 0.3 * len(content) else 0.0,
     }
 
 
+def telling(text: str) -> list[str]:
+    """The words that carry meaning."""
+    return [word for word in words(text) if word not in STOP_WORDS]
+
+
+def off_topic(asked: str, content: list[str]) -> bool:
+    """Whether a reply shares no word's beginning with the question."""
+    question = {word[:STEM] for word in telling(asked)}
+    return bool(question) and question.isdisjoint(word[:STEM] for word in content)
+
+
 def filler_share(lower: str, total: int) -> float:
     """Share of the reply's words that stand in sentences of courtesy."""
+    if not FILLER.search(lower):
+        return 0.0
     sentences = re.split(r"(?<=[.!?])\s+", lower)
     return sum(len(sentence.split()) for sentence in sentences if FILLER.search(sentence)) / max(1, total)
 

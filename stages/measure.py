@@ -25,6 +25,15 @@ Params = msgspec.defstruct(
 SIGNED = [("id", "S32"), ("exact", "S32"), ("minhash", "<u4", (128,))]
 
 
+def prepare() -> None:
+    """Load what the checks need before the work is shared out, so that the workers need not load it each."""
+    from stages.text import language, minhash, tokens
+
+    minhash.permutations()
+    tokens.encoding()
+    language.model()
+
+
 def measure(record: Record, params: Any) -> dict[str, Any]:
     """The value of every check; of a preference pair also those of its losing ending, under `rejected`."""
     values = {name: checks.check(name).measure(record, getattr(params, name, None)) for name in checks.names() if name not in params.skip}

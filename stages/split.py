@@ -1,8 +1,8 @@
 """Assign lineage groups to train, validation and test, then drop what still leaks between them.
 
 Records belong together if they share a declared group, a parent, a subject or a prompt. A group's split is a keyed hash of
-its least key against the shares, so it stays when other records come or go: adding a record moves only the groups that it
-joins. Near-duplicates do not move a group; of a near-duplicate pair across splits the side nearer to training is dropped.
+its first key against the shares, so it stays when other records come or go: adding a record moves at most the groups that
+it joins. Near-duplicates do not move a group; of a near-duplicate pair across splits the side nearer to training is dropped.
 """
 
 from collections import defaultdict
@@ -32,11 +32,15 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     stratify: Annotated[Literal["topic", "source"] | None, Limits(description="draw inside each of these")] = None
 
 
+Key = tuple[str, str]
+"""A kind of tie, with its rank in naming a group, and its value. A subject names better than a prompt: it comes back."""
+
+
 class Fact(Struct):
     """A record's source, the keys that tie it to others, and its stratum."""
 
     source: str
-    keys: tuple[str, ...]
+    keys: tuple[Key, ...]
     stratum: str | None
 
 
@@ -54,10 +58,10 @@ def measure(record: Record, params: Params, pairs: Any) -> Fact:
     meta = record.meta
     asked = fold(prompt(record))
     keys = (
-        *(f"record:{parent}" for parent in (record.id, *meta.parents)),
-        *([f"group:{meta.group}"] if meta.group else []),
-        *([f"subject:{meta.subject}"] if meta.subject else []),
-        *([f"prompt:{digest(asked)}"] if asked else []),
+        *([("1 group", meta.group)] if meta.group else []),
+        *([("2 subject", meta.subject)] if meta.subject else []),
+        *([("3 prompt", digest(asked))] if asked else []),
+        *(("4 record", parent) for parent in (record.id, *meta.parents)),
     )
     return Fact(record.source, keys, getattr(meta, params.stratify or "", None) or record.source if params.stratify else None)
 
@@ -72,9 +76,9 @@ def decide(facts: dict[str, Fact], params: Params, pairs: dict[tuple[str, str], 
     return Decision(drops, [{"id": i, "split": split[i], "group": groups[i]} for i in facts if i not in gone])
 
 
-def joined(keys: dict[str, Iterable[str]]) -> dict[str, str]:
-    """Each record's group: the least digest among the keys that tie its records together, directly or through others."""
-    holders: dict[str, list[str]] = defaultdict(list)
+def joined(keys: dict[str, Iterable[Key]]) -> dict[str, str]:
+    """Each record's group: the digest of the first key that ties its records together, directly or through others."""
+    holders: dict[Key, list[str]] = defaultdict(list)
     for identifier, own in keys.items():
         for key in own:
             holders[key].append(identifier)
@@ -82,14 +86,14 @@ def joined(keys: dict[str, Iterable[str]]) -> dict[str, str]:
     for identifier in keys:
         if identifier not in group:
             members, ties = reached(identifier, keys, holders)
-            name = min(digest(tie) for tie in ties)
-            group |= dict.fromkeys(members, name)
+            group |= dict.fromkeys(members, digest(min(ties)))
     return group
 
 
-def reached(start: str, keys: dict[str, Iterable[str]], holders: dict[str, list[str]]) -> tuple[set[str], set[str]]:
+def reached(start: str, keys: dict[str, Iterable[Key]], holders: dict[Key, list[str]]) -> tuple[set[str], set[Key]]:
     """All records that `start` is tied to, and all their keys."""
-    members, ties, waiting = {start}, set(), [start]
+    members, waiting = {start}, [start]
+    ties: set[Key] = set()
     while waiting:
         for key in keys[waiting.pop()]:
             if key not in ties:

@@ -3,7 +3,6 @@
 from msgspec import Struct
 
 from stages.contract.record import Record, prompt, reply
-from stages.text.shingles import fold
 
 REASONS = {
     "empty_prompt": "the prompt has no text",
@@ -18,7 +17,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def measure(record: Record, params: None = None) -> str | None:
     """What is missing, or None. A tool call is text."""
-    asked, said = fold(prompt(record)), fold(reply(record))
+    asked, said = prompt(record).strip().lower(), reply(record).strip().lower()
     if not asked or not said:
         return "empty_reply" if asked else "empty_prompt"
     return "reply_repeats_prompt" if asked == said else None

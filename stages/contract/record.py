@@ -125,18 +125,20 @@ def kind(record: Record) -> Literal["example", "preference", "labelled"]:
 
 def ending(messages: list[Message]) -> int:
     """Index of the first message after the last user turn: where the prompt stops and the reply starts."""
-    return max((i for i, message in enumerate(messages) if message.role == "user"), default=-1) + 1
+    return next((place for place in range(len(messages), 0, -1) if messages[place - 1].role == "user"), 0)
 
 
 def spoken(message: Message) -> str:
     """The text of one turn; a tool call counts with its name and arguments."""
+    if not message.tool_calls:
+        return message.content
     calls = (f"{call.name} {encode(call.arguments).decode()}" for call in message.tool_calls)
     return "\n".join(filter(None, (message.content, *calls)))
 
 
 def joined(messages: Iterable[Message]) -> str:
     """The text of several turns, without the system's, which thousands of records may share."""
-    return "\n".join(spoken(message) for message in messages if message.role != "system")
+    return "\n".join([spoken(message) for message in messages if message.role != "system"])
 
 
 def conversation(record: Record) -> str:

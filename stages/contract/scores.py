@@ -57,6 +57,8 @@ def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
         work = partial(measure_shard, stage=stage.__name__, given=given)
         names = {record: digest(basis, hashlib.sha256(record.read_bytes()).hexdigest()) for record in records}
         fresh = [record for record in records if not reused(old.get(names[record]), record, scores, signatures, source)]
+        if fresh:
+            stage.prepare()
         for record, (rows, signed) in zip(fresh, engine.map(work, fresh), strict=True):
             shards.write(scores / record.name, [encode({"measured_from": names[record]}), *rows])
             (signatures / record.name).with_suffix(".npy").write_bytes(signed)

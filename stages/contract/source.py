@@ -261,7 +261,7 @@ def parse(content: bytes) -> Any:
         raise Fault("too_deep", {"limit_levels": DEPTH}) from None
     if text[end:].strip():
         raise Fault("broken_json", {"error": "Extra data", "offset": end})
-    if too_deep(value):
+    if content.count(b"{") + content.count(b"[") > DEPTH and too_deep(value):
         raise Fault("too_deep", {"limit_levels": DEPTH})
     return value
 

@@ -23,8 +23,14 @@ def model() -> Any:
 def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     """The likeliest of the candidate languages and its share of their probability; None if the text is too short."""
     head = " ".join(text[:LOOKED_AT].split())
-    if sum(map(str.isalpha, head)) < SHORTEST and head.isascii():
+    if len(head) < 4 * SHORTEST and head.isascii() and sum(map(str.isalpha, head)) < SHORTEST:
         return None, 0.0
-    labels, shares = model().predict(head, k=8)
-    found = {label.removeprefix("__label__"): round(min(float(share), 1.0), 3) for label, share in zip(labels, shares, strict=True)}
+    likeliest = ranked(head, 1)
+    found = likeliest if candidates.issuperset(likeliest) else ranked(head, 8)
     return max(found.items(), key=lambda item: (item[0] in candidates, item[1]), default=(None, 0.0))
+
+
+def ranked(line: str, most: int) -> dict[str, float]:
+    """The likeliest languages of a line and their probabilities; asking for one is several times cheaper than for eight."""
+    labels, shares = model().predict(line, k=most)
+    return {label.removeprefix("__label__"): round(min(float(share), 1.0), 3) for label, share in zip(labels, shares, strict=True)}

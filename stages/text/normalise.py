@@ -9,6 +9,7 @@ import unicodedata
 BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff]")
 """Control characters but tab and line ends, byte order marks inside a text, and halves of surrogate pairs."""
 CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‚": "'", "‛": "'"})
+CURLED = re.compile("[“”„‟‘’‚‛]")
 CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 
 
@@ -25,7 +26,7 @@ def normalise(text: str, straight_quotes: bool = True) -> str:
 
 def straighten(text: str) -> str:
     """Curly quotes as straight ones, but not inside code spans, code blocks or JSON."""
-    if text.lstrip()[:1] in ("{", "["):
+    if not CURLED.search(text) or text.lstrip()[:1] in ("{", "["):
         return text
     pieces = CODE.split(text)
     pieces[::2] = [piece.translate(CURLY) for piece in pieces[::2]]

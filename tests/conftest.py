@@ -1,0 +1,90 @@
+"""What tests share: records as literals, and projects built from the sample that the tests own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from stages.contract import params
+from stages.contract.record import Record, content_id
+
+REPOSITORY = Path(__file__).parents[1]
+SAMPLE = REPOSITORY / "tests/sample"
+Build = Callable[..., Path]
+
+
+def record(asked: str = "How do I rename a list?", said: str = "Open its menu and choose Rename.", **more: Any) -> Record:
+    """A record of one exchange, or of the given `messages`; `meta` is merged into a licence."""
+    turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+    made = {"id": "0" * 32, "source": "sample", "messages": turns, **more, "meta": {"licence": "CC0-1.0"} | more.get("meta", {})}
+    result: Record = msgspec.convert(made, Record)
+    if "id" not in more:
+        result.id = content_id(result)
+    return result
+
+
+def run(*command: str, cwd: Path, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with this Python first on the path, and check its exit code."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)} | env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def stage(root: Path, name: str, source: str = "", code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run one stage in a project, as DVC does."""
+    return run("python", "-m", f"stages.{name}", *(["--source", source] if source else []), cwd=root, code=code, **env)
+
+
+def instances(root: Path) -> Iterator[tuple[str, str]]:
+    """The stage instances of a project in an order that satisfies their dependencies."""
+    sources = yaml.safe_load((root / "params.yaml").read_text())["sources"]
+    if "generated" in sources:
+        seeds = yaml.safe_load((root / "params.yaml").read_text())["generate"]["seeds"]
+        yield from ((name, seeds) for name in ("collect", "measure", "filter"))
+        yield "generate", ""
+        sources = {name: at for name, at in sources.items() if name != seeds}
+    yield from ((name, source) for source in sources for name in ("collect", "measure", "filter"))
+    yield from ((name, "") for name in ("dedup", "decontaminate", "judge", "balance", "split", "export", "report"))
+
+
+def build(root: Path, **env: str) -> Path:
+    """Run every stage of a project in order."""
+    for name, source in instances(root):
+        stage(root, name, source, **env)
+    return root
+
+
+def sample_project(root: Path) -> Path:
+    """A project with the tests' sample, not built yet."""
+    shutil.copytree(SAMPLE / "data", root / "data")
+    shutil.copy(SAMPLE / "params.yaml", root)
+    shutil.copy(REPOSITORY / "dvc.yaml", root)
+    return root
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of the test's own with the sample, not built yet."""
+    return sample_project(tmp_path)
+
+
+@pytest.fixture
+def use_params(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
+    """Give the stages these params instead of those of params.yaml."""
+    return lambda given: monkeypatch.setattr(params, "whole", lambda: given)
+
+
+def json_lines(path: Path) -> list[Any]:
+    """The JSON value of each line of a file."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
