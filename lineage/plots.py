@@ -15,7 +15,11 @@ HEAD = """<!DOCTYPE html>
 """
 TAIL = """
 </script>
-<style>body { font-family: sans-serif; margin: 2rem; } table { border-collapse: collapse; } td, th { padding: .3rem .6rem; }</style>
+<style>
+body { font-family: sans-serif; margin: 2rem; }
+table { border-collapse: collapse; }
+td, th { padding: .3rem .6rem; }
+</style>
 </head>
 <body>
 {plot_divs}

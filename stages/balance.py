@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import seed
+from stages.contract.params import seed, source
 from stages.contract.record import Drop, Record, draw
 from stages.contract.run import Decision, run_on_all
 
@@ -31,6 +31,12 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 Fact = tuple[str, str | None]
 
 
+def prepare(params: Params) -> None:
+    """Stop at a weight of a source that is not there."""
+    for name in params.weights:
+        source(name)
+
+
 def measure(record: Record, params: Params, prepared: None) -> Fact:
     """The record's source and topic."""
     return record.source, record.meta.topic
@@ -44,7 +50,7 @@ def decide(facts: dict[str, Fact], params: Params, prepared: None) -> Decision:
     drops = [Drop(i, facts[i][0], "balance", "topic_over_cap", at) for i, at in by_topic.items()]
     drops += [Drop(i, facts[i][0], "balance", "source_over_cap", at) for i, at in by_source.items()]
     kept = {i: fact for i, fact in rest.items() if i not in by_source and params.weights.get(fact[0], 1.0) != 1.0}
-    return Decision(drops, [{"id": i, "weight": round(params.weights[source], 3)} for i, (source, _) in kept.items()])
+    return Decision(drops, [{"id": i, "weight": round(params.weights[at], 3)} for i, (at, _) in kept.items()])
 
 
 def over(facts: dict[str, Fact], group: Callable[[Fact], str | None], cap: int | None) -> dict[str, dict[str, Any]]:

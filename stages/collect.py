@@ -6,16 +6,18 @@ kind of its fault and the place inside the row. Redaction walks tool arguments a
 
 from collections import Counter
 from collections.abc import Callable
+from math import isfinite
+from sys import intern
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages import formats
-from stages.contract.params import Source, project_key
+from stages.contract.params import Source, project_key, stop
 from stages.contract.record import Example, Fault, Message, Meta, Record, ToolCall, digest
 from stages.contract.run import run_source
-from stages.contract.source import Row, parse
+from stages.contract.source import Row, value_of
 from stages.text.normalise import normalise
 from stages.text.personal_data import KINDS, Kind, redact
 
@@ -42,18 +44,27 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """What is cleaned, and how much is read."""
 
     redact: Annotated[tuple[Kind, ...], Limits(description="kinds of personal data to replace")] = KINDS
-    quotes: Annotated[Literal["straight", "keep"], Limits(description="curly quotes outside code and JSON")] = "straight"
-    phone_region: Annotated[str, Limits(description="country of phone numbers written without +", pattern="^[A-Z]{2}$")] = "US"
+    quotes: Annotated[Literal["straight", "keep"], Limits(description="curly quotes outside code and JSON")] = (
+        "straight"
+    )
+    phone_region: Annotated[
+        str, Limits(description="country of phone numbers written without +", pattern="^[A-Z]{2}$")
+    ] = "US"
     longest_row: Annotated[int, Limits(description="bytes", ge=1_000)] = 4_000_000
     largest_file: Annotated[int, Limits(description="bytes, unpacked", ge=1_000)] = 4_000_000_000
 
 
+def shape_of(values: list[Any], name: str, source: Source) -> str | None:
+    """The shape of a file's rows: the declared one, or the one that most of the first rows have."""
+    if source.shape and source.shape not in formats.names():
+        known = ", ".join(formats.names())
+        raise stop(f"params.yaml: sources.{name}.shape: {source.shape!r} is unknown; known are {known}")
+    return source.shape or formats.detect([formats.renamed(value, source.fields) for value in values])
+
+
 def read(row: Row, name: str, source: Source, shape: str | None, params: Params) -> Record:
     """The clean record of one row, or a Fault. Its id is set only if the source `name` declares a key."""
-    if row.fault:
-        raise Fault(*row.fault)
-    given = parse(row.content) if isinstance(row.content, bytes) else row.content
-    given = formats.renamed(given, source.fields)
+    given = formats.renamed(value_of(row), source.fields)
     if shape is None or not formats.shape(shape).matches(given):
         raise Fault("unknown_shape", {"expected": shape or "any of " + ", ".join(formats.names())})
     counts: Counter[str] = Counter()
@@ -92,7 +103,9 @@ def clean_message(message: Message, cleaned: Callable[[str], str]) -> Message:
     """One message with its text, its name and its calls' arguments cleaned."""
     message.content = cleaned(message.content)
     message.name = cleaned(message.name) if message.name else message.name
-    message.tool_calls = [ToolCall(call.id, cleaned(call.name), walked(call.arguments, cleaned)) for call in message.tool_calls]
+    message.tool_calls = [
+        ToolCall(call.id, cleaned(call.name), walked(call.arguments, cleaned)) for call in message.tool_calls
+    ]
     return message
 
 
@@ -109,10 +122,12 @@ def walked(value: Any, cleaned: Callable[[str], str]) -> Any:
 
 def described(row: dict[str, Any], source: Source, cleaned: Callable[[str], str]) -> Meta:
     """What the row's declared fields say of it. A person becomes a keyed hash."""
-    topic, created, subject = (row.get(field) if field else None for field in (source.topic_field, source.created_field, source.subject_field))
+    topic, created, subject = (
+        row.get(field) if field else None for field in (source.topic_field, source.created_field, source.subject_field)
+    )
     return Meta(
         licence=source.licence,
-        method=source.method,
+        method=intern(source.method),  # type: ignore[arg-type]  # a default is left out only if it is the same object
         topic=None if topic in (None, "") else cleaned(str(topic)),
         created=None if created in (None, "") else cleaned(str(created)),
         subject=None if subject in (None, "") else digest("subject", str(subject), key=project_key()),
@@ -125,7 +140,10 @@ def rating(value: Any) -> float | None:
     if value in (None, ""):
         return None
     try:
-        return round(float(value), 3)
+        found = round(float(value), 3)
+        if not isfinite(found):
+            raise ValueError
+        return found
     except (TypeError, ValueError):
         raise Fault("wrong_type", {"field": "rating", "expected": "number", "found": type(value).__name__}) from None
 

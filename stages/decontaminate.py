@@ -12,6 +12,7 @@ from msgspec import Struct
 from stages.contract import gold
 from stages.contract.record import Drop, Example, Record, conversation, ending, joined
 from stages.contract.run import Decision, run_on_all
+from stages.formats import openai
 from stages.text.shingles import word_runs, words
 
 REASONS = {"in_evaluation_set": "shares a run of decontaminate.words words with a row of the evaluation set"}
@@ -32,7 +33,7 @@ class Index(Struct):
 
 def prepare(params: Params) -> Index:
     """The index of the pinned evaluation set."""
-    return index(gold.rows(), params.words)
+    return index([openai.read(row) for row in gold.rows()], params.words)
 
 
 def index(examples: list[Example], length: int) -> Index:
@@ -41,7 +42,7 @@ def index(examples: list[Example], length: int) -> Index:
     for number, example in reversed(list(enumerate(examples, 1))):
         found.runs |= dict.fromkeys(word_runs(joined(example.messages), length), number)
         question = tuple(words(joined(example.messages[: ending(example.messages)])))
-        if len(question) < length:
+        if 0 < len(question) < length:
             found.questions[question] = number
     return found
 
@@ -62,7 +63,13 @@ def decide(facts: dict[str, Any], params: Params, found: Index) -> Decision:
     """A drop for every overlap."""
     return Decision(
         [
-            Drop(identifier, fact.pop("source"), "decontaminate", "in_evaluation_set", fact)
+            Drop(
+                identifier,
+                fact["source"],
+                "decontaminate",
+                "in_evaluation_set",
+                {"row": fact["row"], "words": fact["words"]},
+            )
             for identifier, fact in facts.items()
             if fact
         ]

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import sources
+from stages.contract.params import sources, stop
 from stages.contract.record import Drop, Record, conversation, kind
 from stages.contract.run import Decision, records_with, run_on_all
 from stages.contract.scores import signatures_of
@@ -43,6 +43,18 @@ class Fact(Struct):
     preference: tuple[Any, ...]
 
 
+def prepare(params: Params) -> None:
+    """Stop at limits that cannot be kept."""
+    from stages.text.minhash import bands
+
+    if params.floor > params.threshold:
+        raise stop(f"params.yaml: dedup.floor: {params.floor} is above the threshold {params.threshold}; lower it")
+    try:
+        bands(params.floor, params.recall)
+    except ValueError as error:
+        raise stop(f"params.yaml: dedup: {error}; raise the floor or lower the recall") from None
+
+
 def measure(record: Record, params: Params, prepared: None) -> Fact:
     """The record's family and its place in the order of preference."""
     rating, length = record.meta.rating or 0.0, sum(len(message.content) for message in record.messages)
@@ -63,9 +75,16 @@ def decide(facts: dict[str, Fact], params: Params, prepared: None) -> Decision:
         rest = [n for n, identifier in enumerate(members) if identifier not in same]
         bounds = (params.threshold, params.floor, params.recall, params.compared)
         alike, pairs = near([members[n] for n in rest], rows["minhash"][rest], texts_of, *bounds)
-        decision.drops += [dropped(facts, "exact_duplicate", loser, survivor, 1.0) for loser, survivor in same.items()]
+        alike |= {copy: alike[first] for copy, first in same.items() if first in alike}  # a copy has the same text
+        decision.drops += [
+            dropped(facts, "exact_duplicate", loser, survivor, 1.0)
+            for loser, survivor in same.items()
+            if loser not in alike
+        ]
         decision.drops += [dropped(facts, "near_duplicate", loser, *match) for loser, match in alike.items()]
-        decision.rows += [{"a": min(pair), "b": max(pair), "similarity": similarity} for pair, similarity in pairs.items()]
+        decision.rows += [
+            {"a": min(pair), "b": max(pair), "similarity": similarity} for pair, similarity in pairs.items()
+        ]
     decision.rows.sort(key=lambda row: (row["a"], row["b"]))
     return decision
 
@@ -86,7 +105,11 @@ def dropped(facts: dict[str, Fact], reason: str, loser: str, survivor: str, simi
 def exact(members: list[str], digests: list[bytes]) -> dict[str, str]:
     """Each later record with a digest seen before, and the first record that had it."""
     first: dict[bytes, str] = {}
-    return {member: first[digest] for member, digest in zip(members, digests, strict=True) if first.setdefault(digest, member) != member}
+    return {
+        member: first[digest]
+        for member, digest in zip(members, digests, strict=True)
+        if first.setdefault(digest, member) != member
+    }
 
 
 def texts_of(members: list[str]) -> dict[str, str]:

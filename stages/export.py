@@ -28,7 +28,10 @@ PLACES = {"example": CURATED, "preference": f"{CURATED}/preferences", "labelled"
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """Which formats are written beside data/curated."""
 
-    formats: Annotated[tuple[Literal["alpaca", "sharegpt"], ...], Limits(description="modules of stages/formats")] = ("alpaca", "sharegpt")
+    formats: Annotated[tuple[Literal["alpaca", "sharegpt"], ...], Limits(description="modules of stages/formats")] = (
+        "alpaca",
+        "sharegpt",
+    )
 
 
 class Written(Struct):
@@ -45,20 +48,31 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every file."""
     split = {row["id"]: row["split"] for row in rows(ROOT / OUTPUT["split"])}
     work = partial(written, shapes=params.formats)
-    found = sorted((each for part in engine.map(work, survivors("export", list(sources()))) for each in part), key=lambda each: each.id)
+    found = sorted(
+        (each for part in engine.map(work, survivors("export", list(sources()))) for each in part),
+        key=lambda each: each.id,
+    )
     files: dict[str, list[bytes]] = {f"{CURATED}/{name}.jsonl": [] for name in SPLITS}
     files |= {f"{PLACES[other]}/{name}.jsonl": [] for other in {each.kind for each in found} for name in SPLITS}
     for each in found:
         files[f"{PLACES[each.kind]}/{split[each.id]}.jsonl"].append(each.line)
     index = (encode(indexed(each, split[each.id])) for each in found)
     dropped = (encode(drop) for drop in sorted(drops(all_drops(list(sources()))), key=lambda drop: drop.id))
-    return files | exports(found, split, params) | {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped}
+    return (
+        files | exports(found, split, params) | {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped}
+    )
 
 
 def written(shard: Shard, shapes: tuple[str, ...]) -> list[Written]:
     """What one worker does: the surviving records of a shard in all their outgoing forms."""
     return [
-        Written(record.id, record.source, kind(record), encode(formats.shape(SHAPES[kind(record)]).write(record)), exported(record, shapes))
+        Written(
+            record.id,
+            record.source,
+            kind(record),
+            encode(formats.shape(SHAPES[kind(record)]).write(record)),
+            exported(record, shapes),
+        )
         for record in records_of(shard)
     ]
 
@@ -78,12 +92,20 @@ def indexed(each: Written, split: str) -> dict[str, Any]:
     """The record's line of the index: where it went, and the digest of what was written."""
     from hashlib import blake2b
 
-    return {"id": each.id, "source": each.source, "split": split, "kind": each.kind, "digest": blake2b(each.line, digest_size=16).hexdigest()}
+    return {
+        "id": each.id,
+        "source": each.source,
+        "split": split,
+        "kind": each.kind,
+        "digest": blake2b(each.line, digest_size=16).hexdigest(),
+    }
 
 
 def exports(found: list[Written], split: dict[str, str], params: Params) -> dict[str, list[bytes]]:
     """The files of the other formats, and the count of what was left out of each and why."""
-    files: dict[str, list[bytes]] = {f"{EXPORTS}/{shape}/{name}.jsonl": [] for shape in params.formats for name in SPLITS}
+    files: dict[str, list[bytes]] = {
+        f"{EXPORTS}/{shape}/{name}.jsonl": [] for shape in params.formats for name in SPLITS
+    }
     losses: dict[str, Counter[str]] = defaultdict(Counter)
     for each in found:
         for shape, line in each.exports.items():
@@ -92,7 +114,10 @@ def exports(found: list[Written], split: dict[str, str], params: Params) -> dict
             else:
                 losses[shape][line] += 1
     counted = {
-        shape: {"rows": sum(shape in each.exports and isinstance(each.exports[shape], bytes) for each in found), "left_out": losses[shape]}
+        shape: {
+            "rows": sum(shape in each.exports and isinstance(each.exports[shape], bytes) for each in found),
+            "left_out": losses[shape],
+        }
         for shape in params.formats
     }
     return files | {f"{EXPORTS}/losses.json": [encode(counted)]}

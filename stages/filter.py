@@ -20,8 +20,13 @@ def prepare(params: Params) -> Rules:
     """The check and its typed params by name; a rule that has no file stops the run."""
     for name in params:
         if name not in checks.names():
-            raise stop(f"params.yaml: filter.{name}: stages/checks has no {name}.py; known are {', '.join(checks.names())}")
-    return {name: (checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}")) for name in params}
+            raise stop(
+                f"params.yaml: filter.{name}: stages/checks has no {name}.py; known are {', '.join(checks.names())}"
+            )
+    return {
+        name: (checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
+        for name in params
+    }
 
 
 def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -> Drop | None:
@@ -35,7 +40,9 @@ def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -
     if not broken:
         return None
     (reason, evidence), *others = broken
-    return Drop(identifier, source, "filter", reason, evidence | ({"also": [other for other, _ in others]} if others else {}))
+    return Drop(
+        identifier, source, "filter", reason, evidence | ({"also": [other for other, _ in others]} if others else {})
+    )
 
 
 if __name__ == "__main__":

@@ -36,11 +36,17 @@ def make(records: Iterable[Record], params: Params, seed: int, grammar: dict[str
     seeds = {record.meta.topic: record for record in records}
     missing = [operation for operation in grammar["operations"] if operation not in seeds]
     if missing:
-        raise stop(f"params.yaml: generate.seeds: no seed has the topic {missing[0]}; add an example to {params.seeds} or take it out of the grammar")
+        raise stop(
+            f"params.yaml: generate.seeds: no seed has the topic {missing[0]}; "
+            f"add an example to {params.seeds} or take it out of the grammar"
+        )
     candidates = list(islice(rows(seeds, grammar, seed), TRIED * params.count))
     unlike = list(islice(novel(candidates, [joined(record.messages) for record in seeds.values()]), params.count))
     if len(unlike) < params.count:
-        raise stop(f"{params.grammar}: gives only {len(unlike)} rows unlike each other, generate.count asks for {params.count}; add words or ways to say it")
+        raise stop(
+            f"{params.grammar}: gives only {len(unlike)} rows unlike each other, generate.count asks for {params.count}; "
+            "add words or ways to say it"
+        )
     return unlike
 
 
@@ -60,11 +66,17 @@ def pick(choices: list[Any], seed: int, *what: Any) -> Any:
     return choices[int(draw(seed, "generate", *what) * len(choices))]
 
 
-def row(example: Record, ways: dict[str, Any], style: str, words: dict[str, Any], seed: int, number: int) -> dict[str, Any]:
+def row(
+    example: Record, ways: dict[str, Any], style: str, words: dict[str, Any], seed: int, number: int
+) -> dict[str, Any]:
     """One conversation: the request, the call, its result and the answer."""
     said = filled(pick(ways["say"][style], seed, "say", number), words)
     arguments, result = filled(ways["call"], words), filled(ways["result"], words)
-    called = {"function": {"name": ways["tool"], "arguments": encode(arguments).decode()}, "id": "call", "type": "function"}
+    called = {
+        "function": {"name": ways["tool"], "arguments": encode(arguments).decode()},
+        "id": "call",
+        "type": "function",
+    }
     messages = [
         *(openai.written(message) for message in example.messages if message.role == "system"),
         {"role": "user", "content": said[:1].upper() + said[1:]},
@@ -94,7 +106,9 @@ def novel(candidates: list[dict[str, Any]], seen: list[str]) -> Iterator[dict[st
     floor = value("dedup.floor", float)
     texts = dict(enumerate([*seen, *(text(candidate) for candidate in candidates)]))
     names = {f"{number:08d}": said for number, said in texts.items()}
-    alike, _ = near(list(names), signatures(list(names.values())), lambda asked: names, floor, floor, RECALL, len(names))
+    alike, _ = near(
+        list(names), signatures(list(names.values())), lambda asked: names, floor, floor, RECALL, len(names)
+    )
     return (candidate for number, candidate in enumerate(candidates, len(seen)) if f"{number:08d}" not in alike)
 
 

@@ -17,21 +17,102 @@ from stages.text.shingles import words
 
 REASONS = {"low_score": "the judge's score is below judge.threshold"}
 DEFLECTION = re.compile(
-    r"\b(?:i (?:do not|don't|dont) know|not sure|no idea|cannot answer|can't answer|can't help with that|ask someone else|"
-    r"google it|look it up|figure it out|whatever|just try again|who knows|not my problem)\b"
+    r"\b(?:i (?:do not|don't|dont) know(?! yet,? but)|(?<!you are )(?<!you're )not sure|no idea|"
+    r"cannot answer|can't answer|can't help with that|ask someone else|google it|look it up|figure it out|"
+    r"whatever(?=[.!?]|$)|just try again|who knows(?=[.!?]|$)|not my problem)(?!\w)"
 )
 FILLER = re.compile(
-    r"\b(?:thank you for (?:reaching out|contacting|your (?:message|patience|understanding))|we (?:apologi[sz]e|are sorry) for (?:the|any) inconvenience|"
-    r"valued customer|we appreciate your (?:business|patience|understanding)|feel free to (?:contact|reach out)|have a (?:great|nice|wonderful) day|"
+    r"\b(?:thank you for (?:reaching out|contacting|your (?:message|patience|understanding))|"
+    r"we (?:apologi[sz]e|are sorry) for (?:the|any) inconvenience|"
+    r"valued customer|we appreciate your (?:business|patience|understanding)|"
+    r"feel free to (?:contact|reach out)|have a (?:great|nice|wonderful) day|"
     r"your (?:message|request|feedback) is important to us|we (?:value|take) your)\b"
 )
 STEM = 5  # letters: enough to know a word in its other forms
 HEARD = 200  # characters in which a reply shows whether it shouts
 SHORT = 25  # words: a reply up to here that deflects says nothing else
 STOP_WORDS = frozenset(
-    "a about after all also am an and any are as at be been but by can could do does for from get had has have he her his how i if in "
-    "into is it its just me my no not of on one or our out please she so some than that the their them then there they this to "
-    "too up us was we were what when where which who why will with would you your".split()
+    [
+        "a",
+        "about",
+        "after",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "do",
+        "does",
+        "for",
+        "from",
+        "get",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "me",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "one",
+        "or",
+        "our",
+        "out",
+        "please",
+        "she",
+        "so",
+        "some",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "they",
+        "this",
+        "to",
+        "too",
+        "up",
+        "us",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 
 
@@ -59,7 +140,7 @@ def measure(record: Record, params: Params, prepared: None) -> Judged | None:
 
 def penalties(asked: str, said: str) -> dict[str, float]:
     """What is taken off a reply, by defect."""
-    lower = said.lower()
+    lower = said.lower().replace("’", "'")
     total = len(said.split())
     letters = list(filter(str.isalpha, said[:HEARD]))
     content = telling(said) if total >= SHORT else []
@@ -94,9 +175,13 @@ def filler_share(lower: str, total: int) -> float:
 def decide(facts: dict[str, Judged | None], params: Params, prepared: None) -> Decision:
     """A drop for every score below the threshold, and all scores."""
     scored = {identifier: fact for identifier, fact in facts.items() if fact}
-    rows: list[dict[str, Any]] = [{"id": i, "score": fact.score, "penalties": fact.penalties} for i, fact in scored.items()]
+    rows: list[dict[str, Any]] = [
+        {"id": i, "score": fact.score, "penalties": fact.penalties} for i, fact in scored.items()
+    ]
     low = {identifier: fact for identifier, fact in scored.items() if fact.score < params.threshold}
-    drops = [Drop(i, f.source, "judge", "low_score", {"score": f.score, "penalties": f.penalties}) for i, f in low.items()]
+    drops = [
+        Drop(i, f.source, "judge", "low_score", {"score": f.score, "penalties": f.penalties}) for i, f in low.items()
+    ]
     return Decision(drops, rows)
 
 

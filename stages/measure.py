@@ -7,7 +7,6 @@ measured here as well, because it is per record, slow and never changes.
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
 
 from stages import checks
 from stages.contract.record import Record, conversation, digest, ending
@@ -17,7 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MEASURES = [(name, checks.check(name).Measure, checks.check(name).Measure()) for name in checks.names() if hasattr(checks.check(name), "Measure")]
+MEASURES = [
+    (name, checks.check(name).Measure, checks.check(name).Measure())
+    for name in checks.names()
+    if hasattr(checks.check(name), "Measure")
+]
 Params = msgspec.defstruct(
     "Params", [("skip", list[str], []), *MEASURES], forbid_unknown_fields=True, frozen=True, module=__name__
 )
@@ -36,9 +39,15 @@ def prepare() -> None:
 
 def measure(record: Record, params: Any) -> dict[str, Any]:
     """The value of every check; of a preference pair also those of its losing ending, under `rejected`."""
-    values = {name: checks.check(name).measure(record, getattr(params, name, None)) for name in checks.names() if name not in params.skip}
+    values = {
+        name: checks.check(name).measure(record, getattr(params, name, None))
+        for name in checks.names()
+        if name not in params.skip
+    }
     if record.rejected:
-        losing = msgspec.structs.replace(record, messages=record.messages[: ending(record.messages)] + record.rejected, rejected=[])
+        losing = msgspec.structs.replace(
+            record, messages=record.messages[: ending(record.messages)] + record.rejected, rejected=[]
+        )
         both = [name for name in values if getattr(checks.check(name), "ENDINGS", False)]
         values["rejected"] = {name: checks.check(name).measure(losing, getattr(params, name, None)) for name in both}
     return values
@@ -59,7 +68,11 @@ def sign(records: list[Record]) -> "NDArray[np.void]":
 
 def spoken_parts(record: Record) -> tuple[Any, ...]:
     """What makes two records the same example: all turns but the system's, the losing ending and the label."""
-    turns = [(m.role, m.content, [(call.name, call.arguments) for call in m.tool_calls]) for m in record.messages if m.role != "system"]
+    turns = [
+        (m.role, m.content, [(call.name, call.arguments) for call in m.tool_calls])
+        for m in record.messages
+        if m.role != "system"
+    ]
     return turns, record.rejected, record.label
 
 

@@ -19,7 +19,9 @@ from stages.contract.run import Decision, run_on_all
 from stages.contract.shards import rows
 from stages.text.shingles import fold
 
-REASONS = {"near_duplicate_across_splits": "as similar as split.near, or more, to a record of a split farther from training"}
+REASONS = {
+    "near_duplicate_across_splits": "as similar as split.near, or more, to a record of a split farther from training"
+}
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
@@ -47,7 +49,10 @@ class Fact(Struct):
 def prepare(params: Params) -> dict[tuple[str, str], float]:
     """The pairs of alike records that dedup kept, with their similarity."""
     if params.near < (floor := value("dedup.floor", float)):
-        raise stop(f"params.yaml: split.near: {params.near} is below dedup.floor {floor}, where no pairs are kept; lower the floor too")
+        raise stop(
+            f"params.yaml: split.near: {params.near} is below dedup.floor {floor}, where no pairs are kept; "
+            "lower the floor too"
+        )
     if abs(params.train + params.validation + params.test - 1) > 1e-9:
         raise stop("params.yaml: split: train, validation and test do not add up to 1; mend the shares")
     return {(row["a"], row["b"]): row["similarity"] for row in rows(ROOT / OUTPUT["dedup"])}
@@ -63,7 +68,9 @@ def measure(record: Record, params: Params, pairs: Any) -> Fact:
         *([("3 prompt", digest(asked))] if asked else []),
         *(("4 record", parent) for parent in (record.id, *meta.parents)),
     )
-    return Fact(record.source, keys, getattr(meta, params.stratify or "", None) or record.source if params.stratify else None)
+    return Fact(
+        record.source, keys, getattr(meta, params.stratify or "", None) or record.source if params.stratify else None
+    )
 
 
 def decide(facts: dict[str, Fact], params: Params, pairs: dict[tuple[str, str], float]) -> Decision:
@@ -112,13 +119,15 @@ def drawn(group: str, stratum: str | None, params: Params) -> str:
 
 def leaks(split: dict[str, str], facts: dict[str, Fact], pairs: dict[tuple[str, str], float]) -> list[Drop]:
     """Of each alike pair across splits the side nearer to training, for the most similar record that stays."""
-    across = [
-        (*sorted((a, b), key=lambda i: (SPLITS.index(split[i]), i)), similarity)
-        for (a, b), similarity in pairs.items()
-        if a in split and b in split and split[a] != split[b]
-    ]
+    across: list[tuple[str, str, float]] = []
+    for (a, b), similarity in pairs.items():
+        if a in split and b in split and split[a] != split[b]:
+            loser, other = sorted((a, b), key=lambda i: SPLITS.index(split[i]))
+            across.append((loser, other, similarity))
     found: dict[str, Drop] = {}
-    for loser, other, similarity in sorted(across, key=lambda pair: (-SPLITS.index(split[pair[0]]), -pair[2], pair[:2])):
+    for loser, other, similarity in sorted(
+        across, key=lambda pair: (-SPLITS.index(split[pair[0]]), -pair[2], pair[:2])
+    ):
         if loser not in found and other not in found:
             evidence = {"other": other, "similarity": similarity, "split": split[loser], "other_split": split[other]}
             found[loser] = Drop(loser, facts[loser].source, "split", "near_duplicate_across_splits", evidence)

@@ -21,10 +21,18 @@ SAMPLE = REPOSITORY / "tests/sample"
 Build = Callable[..., Path]
 
 
-def record(asked: str = "How do I rename a list?", said: str = "Open its menu and choose Rename.", **more: Any) -> Record:
+def record(
+    asked: str = "How do I rename a list?", said: str = "Open its menu and choose Rename.", **more: Any
+) -> Record:
     """A record of one exchange, or of the given `messages`; `meta` is merged into a licence."""
     turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
-    made = {"id": "0" * 32, "source": "sample", "messages": turns, **more, "meta": {"licence": "CC0-1.0"} | more.get("meta", {})}
+    made = {
+        "id": "0" * 32,
+        "source": "sample",
+        "messages": turns,
+        **more,
+        "meta": {"licence": "CC0-1.0"} | more.get("meta", {}),
+    }
     result: Record = msgspec.convert(made, Record)
     if "id" not in more:
         result.id = content_id(result)
@@ -35,7 +43,12 @@ def run(*command: str, cwd: Path, code: int = 0, **env: str) -> subprocess.Compl
     """Run a command with this Python first on the path, and check its exit code."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(
-        command, cwd=cwd, env=os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)} | env, capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)} | env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done

@@ -6,6 +6,7 @@ import click
 
 from stages.contract import gold, params, paths
 from stages.contract.params import stop
+from stages.formats import openai
 
 PIN = re.compile(r"(^eval:\s*(?:#.*)?\n(?:[ \t#].*\n|\n)*?[ \t]+sha256:[ \t]*)[^\s#]*", re.MULTILINE)
 
@@ -23,9 +24,11 @@ def pin(new: str) -> None:
 def freeze() -> None:
     """Pin the evaluation set as it is now."""
     old, new = gold.pinned(), gold.digest_of_file()
-    rows = gold.examples()
+    rows = [openai.read(row) for row in gold.values()]
     if old == new:
         click.echo(f"{paths.GOLD}: {len(rows)} rows, pinned already ({new[:12]}…).")
         return
     pin(new)
-    click.echo(f"{paths.GOLD}: {len(rows)} rows, pin moved from {old[:12] or 'nothing'}… to {new[:12]}…. Run `dvc repro`.")
+    click.echo(
+        f"{paths.GOLD}: {len(rows)} rows, pin moved from {old[:12] or 'nothing'}… to {new[:12]}…. Run `dvc repro`."
+    )

@@ -22,13 +22,18 @@ def summary() -> None:
 def lines(found: dict[str, Any]) -> list[str]:
     """The screen, line by line."""
     made = found["dataset"]
-    extra = "".join(f", {made[kind]} {name}" for kind, name in (("preferences", "preference pairs"), ("labelled", "labelled answers")) if made[kind])
+    extra = "".join(
+        f", {made[kind]} {name}"
+        for kind, name in (("preferences", "preference pairs"), ("labelled", "labelled answers"))
+        if made[kind]
+    )
+    splits = ", ".join(f"{made[name]} {name}" for name in paths.SPLITS)
     held = check()
     failing = [result.name for result in held if not result.passed]
     verdict = ("passes" if passes(held) else "FAILS") + (f", see: {', '.join(failing)}" if failing else "")
     return [
         "",
-        f"{found['input']['rows']} rows in, {made['examples']} examples out ({', '.join(f'{made[name]} {name}' for name in paths.SPLITS)}){extra}.",
+        f"{found['input']['rows']} rows in, {made['examples']} examples out ({splits}){extra}.",
         "",
         *funnel(found),
         "",
@@ -42,7 +47,8 @@ def funnel(found: dict[str, Any]) -> list[str]:
     """One bar per stage: what is left after it, what it dropped and the commonest reasons."""
     total = max(1, found["input"]["rows"])
     return [
-        f"{name:<14}{bar(stage['out'], total)} {stage['out']:>7}  {reasons(stage)}".rstrip() for name, stage in found["stages"].items()
+        f"{name:<14}{bar(stage['out'], total)} {stage['out']:>7}  {reasons(stage)}".rstrip()
+        for name, stage in found["stages"].items()
     ]
 
 

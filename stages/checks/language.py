@@ -11,13 +11,49 @@ from stages.text.language import detect
 
 REASONS = {"wrong_language": "the prompt or the reply is in a language that is not allowed"}
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-LANGUAGES = tuple("ar bg bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sr sv th tr uk ur vi zh".split())
+LANGUAGES = (
+    "ar",
+    "bg",
+    "bn",
+    "cs",
+    "da",
+    "de",
+    "el",
+    "en",
+    "es",
+    "fa",
+    "fi",
+    "fr",
+    "he",
+    "hi",
+    "hu",
+    "id",
+    "it",
+    "ja",
+    "ko",
+    "nl",
+    "no",
+    "pl",
+    "pt",
+    "ro",
+    "ru",
+    "sr",
+    "sv",
+    "th",
+    "tr",
+    "uk",
+    "ur",
+    "vi",
+    "zh",
+)
 
 
 class Measure(Struct, forbid_unknown_fields=True, frozen=True):
     """Between which languages it chooses."""
 
-    candidates: Annotated[tuple[str, ...], Limits(description="ISO 639-1 codes; fewer are told apart better")] = LANGUAGES
+    candidates: Annotated[tuple[str, ...], Limits(description="ISO 639-1 codes; fewer are told apart better")] = (
+        LANGUAGES
+    )
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
@@ -29,12 +65,17 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def measure(record: Record, params: Measure) -> dict[str, tuple[str | None, float]]:
     """Language and confidence of what the user and of what the assistant says."""
-    return {side: of(record, role, frozenset(params.candidates)) for side, role in (("prompt", "user"), ("reply", "assistant"))}
+    return {
+        side: of(record, role, frozenset(params.candidates))
+        for side, role in (("prompt", "user"), ("reply", "assistant"))
+    }
 
 
 def of(record: Record, role: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     """Language and confidence of one side's prose."""
-    return detect(CODE.sub(" ", "\n".join(message.content for message in record.messages if message.role == role)), candidates)
+    return detect(
+        CODE.sub(" ", "\n".join(message.content for message in record.messages if message.role == role)), candidates
+    )
 
 
 def decide(value: dict[str, tuple[str | None, float]], params: Params) -> str | None:

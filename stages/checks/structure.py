@@ -40,7 +40,11 @@ def turn_fault(messages: list[Message]) -> str | None:
 
 def call_fault(record: Record) -> str | None:
     """What is wrong with the tool calls and their results."""
-    schemas = {tool["function"].get("name"): tool["function"].get("parameters") for tool in record.tools if isinstance(tool.get("function"), dict)}
+    schemas = {
+        tool["function"].get("name"): tool["function"].get("parameters")
+        for tool in record.tools
+        if isinstance(tool.get("function"), dict) and isinstance(tool["function"].get("name"), str)
+    }
     waiting: set[str] = set()
     for message in record.messages:
         if message.role == "tool":
@@ -63,7 +67,7 @@ def argument_fault(arguments: dict[str, Any], schema: Any) -> str | None:
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         return None
     required = schema.get("required") or []
-    if isinstance(required, list) and any(name not in arguments for name in required):
+    if isinstance(required, list) and any(str(name) not in arguments for name in required):
         return "missing_argument"
     closed = schema.get("additionalProperties") is not True
     return "unknown_argument" if closed and any(name not in schema["properties"] for name in arguments) else None

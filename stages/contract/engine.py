@@ -12,6 +12,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import chain, islice
 from typing import TypeVar
 
+from stages.contract.params import stop
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -24,11 +26,11 @@ def workers() -> int:
     return int(os.environ.get("DATASET_WORKERS") or os.cpu_count() or 1)
 
 
-def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:  # noqa: A001 - the shape of the builtin is the point
+def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """`function` of each item, in the items' order; a single item never starts a process."""
     engine = os.environ.get("DATASET_ENGINE", "local")
     if engine not in ("serial", "local"):
-        raise SystemExit(f"DATASET_ENGINE: {engine!r} is unknown; set it to serial or local")
+        raise stop(f"DATASET_ENGINE: {engine!r} is unknown; set it to serial or local")
     source = iter(items)
     first = list(islice(source, 2))
     items = chain(first, source)

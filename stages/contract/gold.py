@@ -2,12 +2,12 @@
 
 import hashlib
 from collections import Counter
+from typing import Any
 
 from stages.contract import params, paths
 from stages.contract.params import stop
-from stages.contract.record import Example, Fault
-from stages.contract.source import Limits, line_rows, parse
-from stages.formats import openai
+from stages.contract.record import Fault
+from stages.contract.source import Limits, Row, line_rows, value_of
 
 LIMITS = Limits(row=4_000_000, file=1_000_000_000)  # bytes; the set is written by hand
 
@@ -25,24 +25,24 @@ def pinned() -> str:
     return str(params.whole().get("eval", {}).get("gold", {}).get("sha256", ""))
 
 
-def rows() -> list[Example]:
-    """The examples of the set, after its digest was compared with the pin."""
+def rows() -> list[Any]:
+    """The rows of the set, after its digest was compared with the pin."""
     if (found := digest_of_file()) != pinned():
         raise stop(
             f"{paths.GOLD}: has changed (sha256 {found[:12]}…, params.yaml pins {pinned()[:12]}…); "
             "restore it with git, or run `dataset freeze` if the change is meant"
         )
-    return examples()
+    return values()
 
 
-def examples() -> list[Example]:
-    """The examples as they are, whatever the pin; their places are their names."""
-    return [example(row.content, row.origin) for row in line_rows(paths.ROOT / paths.GOLD, paths.GOLD, LIMITS, Counter())]
+def values() -> list[Any]:
+    """The rows as they are, whatever the pin; a broken one stops, because a set with holes measures nothing."""
+    return [value(row) for row in line_rows(paths.ROOT / paths.GOLD, paths.GOLD, LIMITS, Counter())]
 
 
-def example(content: object, origin: str) -> Example:
-    """One row; a broken one stops the run, because a gold set with holes measures nothing."""
+def value(row: Row) -> Any:
+    """What one row holds."""
     try:
-        return openai.read(parse(content))  # type: ignore[arg-type]
+        return value_of(row)
     except Fault as fault:
-        raise stop(f"{origin}: {fault.reason} {fault.evidence}; mend the row and run `dataset freeze`") from None
+        raise stop(f"{row.origin}: {fault.reason} {fault.evidence}; mend the row and run `dataset freeze`") from None

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,12 +17,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from stages import formats
 from stages.contract import engine, params, paths, shards
 from stages.contract import source as rows_of
 from stages.contract.params import Source, project_key, stop
 from stages.contract.record import Drop, Fault, Record, content_id, decode_record, digest, encode
-from stages.contract.source import Row
+from stages.contract.source import Row, value_of
 
 SAMPLED = 200  # rows of a file that its shape is detected from
 
@@ -54,7 +53,9 @@ def take_in(stage: ModuleType, name: str, given: Any) -> None:
     source = params.source(name)
     files = rows_of.files(params.path_of(name), source.match)
     if not files:
-        raise stop(f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; mend match or path")
+        raise stop(
+            f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; mend match or path"
+        )
     with shards.replaced(paths.records(name)) as records, shards.replaced(paths.origins(name)) as origins:
         records.mkdir(parents=True)
         spool = records / "spool"
@@ -73,34 +74,28 @@ def take_in(stage: ModuleType, name: str, given: Any) -> None:
         shards.put_rows(paths.dropped("collect", name), sorted((drop for drop, _ in drops), key=lambda drop: drop.id))
 
 
-def read_all(stage: ModuleType, name: str, source: Source, files: list[Path], given: Any, taken: Taken) -> Iterator[Read]:
+def read_all(
+    stage: ModuleType, name: str, source: Source, files: list[Path], given: Any, taken: Taken
+) -> Iterator[Read]:
     """Every row of every file after `read`, in order; blocks of rows are read in parallel."""
     limits = rows_of.Limits(given.longest_row, given.largest_file)
     for file in files:
         origin = file.relative_to(paths.ROOT).as_posix() if file.is_relative_to(paths.ROOT) else file.name
         found = rows_of.rows(file, origin, limits, taken.repairs)
         head = list(islice(found, SAMPLED))
-        shape = source.shape or formats.detect(list(values(head, source.fields)))
-        if source.shape and source.shape not in formats.names():
-            raise stop(f"params.yaml: sources.{name}.shape: {source.shape!r} is unknown; known are {', '.join(formats.names())}")
+        shape = stage.shape_of(list(values(head)), name, source)
         taken.shapes[str(shape)] += 1
         work = partial(read_block, stage=stage.__name__, name=name, source=source, shape=shape, params=given)
-        for block in engine.map(work, rows_of.blocks(chain_rows(head, found))):
+        for block in engine.map(work, rows_of.blocks(chain(head, found))):
             yield from block
 
 
-def chain_rows(head: list[Row], rest: Iterator[Row]) -> Iterator[Row]:
-    """The rows that were looked at and those after them."""
-    yield from head
-    yield from rest
-
-
-def values(rows: list[Row], fields: dict[str, str]) -> Iterator[Any]:
-    """The values of rows that can be read, under our field names."""
+def values(rows: list[Row]) -> Iterator[Any]:
+    """The values of the rows that can be read."""
     for row in rows:
         try:
             if not row.fault:
-                yield formats.renamed(rows_of.parse(row.content) if isinstance(row.content, bytes) else row.content, fields)
+                yield value_of(row)
         except Fault:
             continue
 
@@ -165,7 +160,9 @@ def pairs(taken: Taken) -> Iterator[tuple[str, str]]:
 def conflicting(taken: Taken) -> set[str]:
     """Declared keys that stand for different contents: none of their rows can be told by its key."""
     contents: dict[str, str] = {}
-    return {declared for declared, content in pairs(taken) if declared and contents.setdefault(declared, content) != content}
+    return {
+        declared for declared, content in pairs(taken) if declared and contents.setdefault(declared, content) != content
+    }
 
 
 def copy_id(identifier: str, number: int) -> str:
@@ -183,7 +180,10 @@ def write_shards(ids: list[str], taken: Taken, spool: Path, records: Path, origi
     """Cut the spooled records into shards, with their final ids and their origins beside them."""
     with spool.open("rb") as file:
         for number, (start, end) in enumerate(cuts(ids)):
-            lines = (line[:7] + identifier.encode() + line[39:-1] for identifier, line in zip(ids[start:end], file, strict=False))
+            lines = (
+                line[:7] + identifier.encode() + line[39:-1]
+                for identifier, line in zip(ids[start:end], file, strict=False)
+            )
             shards.write(records / shards.name(number), lines)
             found = zip(ids[start:end], taken.origins[start:end], strict=True)
             shards.write(origins / shards.name(number), (encode({"id": i, "origin": origin}) for i, origin in found))
@@ -226,4 +226,5 @@ def no_record(name: str, taken: Taken) -> str:
     reasons = Counter(drop.reason for drop, _ in taken.drops).most_common(3)
     found = ", ".join(f"{count} {reason}" for reason, count in reasons) or "no row"
     first = f" (first: {taken.drops[0][1]})" if taken.drops else ""
-    return f"params.yaml: sources.{name}: none of its rows became a record: {found}{first}; set shape and fields, or mend the file"
+    problem = f"none of its rows became a record: {found}{first}"
+    return f"params.yaml: sources.{name}: {problem}; set shape and fields, or mend the file"

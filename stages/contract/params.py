@@ -14,7 +14,7 @@ import yaml
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.paths import ROOT
+from stages.contract.paths import ROOT, STAGES
 
 T = TypeVar("T")
 
@@ -74,7 +74,9 @@ Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
     for first, found in Loader.yaml_implicit_resolvers.items()
 }
-Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 """YAML 1.2, as DVC reads the same file: `no` is Norwegian, not false."""
 
 
@@ -123,6 +125,20 @@ def advice(error: str, expected: type) -> str:
     return f"known are {', '.join(names)}" if unknown and names else "mend the value"
 
 
+SHARED = ("seed", "project_key", "sources", "eval", "gate")
+"""Keys that belong to no single stage."""
+
+
+def check_keys() -> None:
+    """Stop at a key that nothing reads: most are misspelt."""
+    for key in whole():
+        if key not in (*STAGES, *SHARED):
+            near = difflib.get_close_matches(str(key), (*STAGES, *SHARED), 1)
+            raise stop(
+                f"{FILE}: {key}: nothing reads this key; {f'did you mean {near[0]}?' if near else 'take it out'}"
+            )
+
+
 def of_stage(stage: str, expected: type[T]) -> T:
     """The params of one stage."""
     if stage not in whole():
@@ -150,7 +166,9 @@ def sources() -> dict[str, Source]:
     named = typed(whole().get("sources") or {}, dict, "sources")
     for source in named:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", str(source)):
-            raise stop(f"{FILE}: sources.{source}: the name is not a-z, 0-9 and _; rename it (it is put on a shell line)")
+            raise stop(
+                f"{FILE}: sources.{source}: the name is not a-z, 0-9 and _; rename it (it is put on a shell line)"
+            )
     return {source: typed(named[source], Source, f"sources.{source}") for source in sorted(named)}
 
 
@@ -214,4 +232,10 @@ def versions_of(stage: str) -> list[str]:
     """The libraries that dvc.yaml names as params of this stage."""
     stanza = read_yaml(ROOT / "dvc.yaml")["stages"].get(stage, {})
     declared = stanza.get("do", stanza).get("params", [])
-    return [library for entry in declared if isinstance(entry, dict) for libraries in entry.values() for library in libraries]
+    return [
+        library
+        for entry in declared
+        if isinstance(entry, dict)
+        for libraries in entry.values()
+        for library in libraries
+    ]

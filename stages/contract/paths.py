@@ -72,7 +72,13 @@ def all_drops(sources: list[str]) -> Iterator[Path]:
 
 def per_source_entries(known: list[str]) -> Iterator[Path]:
     """Built files and folders of sources that are no longer named: what a removed or renamed source leaves behind."""
-    folders = ("data/records", "data/origins", "data/scores", "data/signatures", *(f"data/dropped/{s}" for s in PER_SOURCE))
+    folders = (
+        "data/records",
+        "data/origins",
+        "data/scores",
+        "data/signatures",
+        *(f"data/dropped/{s}" for s in PER_SOURCE),
+    )
     for folder in folders:
         for entry in sorted((ROOT / folder).glob("*")):
             if entry.name.removesuffix(".jsonl") not in known:

@@ -41,6 +41,7 @@ def name_of(stage: ModuleType) -> str:
 
 def settings(stage: ModuleType) -> Any:
     """The stage's params, after the versions of the libraries that change its answers were checked."""
+    params.check_keys()
     params.check_versions(name_of(stage))
     return params.of_stage(name_of(stage), stage.Params)
 
@@ -133,7 +134,9 @@ def run_decide(decide: Callable[..., Drop | None]) -> None:
     with running(decide) as (stage, given):
         source, prepared = source_argument(), stage.prepare(given)
         scores = dict(scores_of(source))
-        drops = (drop for identifier, row in scores.items() if (drop := stage.decide(identifier, source, row, prepared)))
+        drops = (
+            drop for identifier, row in scores.items() if (drop := stage.decide(identifier, source, row, prepared))
+        )
         shards.put_rows(paths.dropped("filter", source), checked(drops, stage, scores.__contains__))
 
 
@@ -146,7 +149,11 @@ class Shard(Struct):
 
 def survivors(stage: str, sources: list[str]) -> list[Shard]:
     """The shards of these sources with the ids that stages before `stage` dropped."""
-    before = paths.earlier_drops(stage, sources) if stage != "generate" else [paths.dropped("filter", each) for each in sources]
+    before = (
+        paths.earlier_drops(stage, sources)
+        if stage != "generate"
+        else [paths.dropped("filter", each) for each in sources]
+    )
     dropped: dict[str, set[str]] = {}
     for drop in shards.drops(before):
         dropped.setdefault(drop.source, set()).add(drop.id)

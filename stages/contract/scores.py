@@ -34,13 +34,20 @@ def signatures_of(sources: list[str]) -> Any:
     """The signatures of these sources as one array with the fields id, exact and minhash."""
     import numpy as np
 
-    return np.concatenate([np.load(path) for source in sources for path in sorted(paths.signatures(source).glob("*.npy"))])
+    return np.concatenate(
+        [np.load(path) for source in sources for path in sorted(paths.signatures(source).glob("*.npy"))]
+    )
 
 
 def measured_with(stage: ModuleType, given: Any) -> str:
     """The digest of everything but the records that the scores depend on."""
     repository = Path(__file__).parents[2]
-    files = (file for place in CODE for file in sorted([repository / place, *(repository / place).rglob("*")]) if file.is_file())
+    files = (
+        file
+        for place in CODE
+        for file in sorted([repository / place, *(repository / place).rglob("*")])
+        if file.is_file()
+    )
     code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.suffix in (".py", ".xz")]
     libraries = {library: params.versions()[library] for library in params.versions_of("measure")}
     return digest(stage.__name__, code, msgspec.to_builtins(given), libraries)

@@ -8,6 +8,7 @@ import csv
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ FREE = 64 << 20  # bytes that any gzip file may grow to, whatever its ratio
 DEPTH = 100  # levels of a row; Python's own limit is near 1,000
 TOO_LONG = "\0too long\0"  # stands for a line that was not kept; NUL bytes never reach here from a file
 BOM = b"\xef\xbb\xbf"
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped half of a surrogate pair, which may stand alone
 
 
 class Row(Struct):
@@ -58,8 +60,7 @@ def files(path: Path, match: str) -> list[Path]:
 
 def opened(path: Path) -> IO[bytes]:
     """The file's bytes, decompressed if it is gzipped."""
-    raw = path.open("rb")
-    return gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[return-value]
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def pieces(path: Path, limits: Limits) -> Iterator[bytes]:
@@ -153,7 +154,12 @@ def is_document(path: Path, limits: Limits) -> bool:
     first, _, rest = head.partition(b"\n")
     if head[:1] == b"[":
         return not (rest.strip() and parses(first))  # rows that are lists of messages stand one a line
-    return head[:1] == b"{" and bool(rest.strip()) and not path.name.removesuffix(".gz").endswith(".jsonl") and not parses(first)
+    return (
+        head[:1] == b"{"
+        and bool(rest.strip())
+        and not path.name.removesuffix(".gz").endswith(".jsonl")
+        and not parses(first)
+    )
 
 
 def parses(line: bytes) -> bool:
@@ -180,7 +186,7 @@ def document_rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) 
 
 def elements(text: str) -> Iterator[tuple[str, tuple[str, dict[str, Any]] | None]]:
     """The text of each element of the array, or of the object; then, if it breaks, the rest and what is wrong."""
-    scan = json.JSONDecoder(strict=False).raw_decode
+    scan = json.JSONDecoder(parse_int=str, parse_float=str, strict=False).raw_decode  # numbers are looked at by `parse`
     place = len(text) - len(text.lstrip())
     if text[place : place + 1] == "{":
         yield text[place:], None
@@ -207,12 +213,18 @@ def skip(text: str, place: int, also: str = "") -> int:
 
 
 def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delimiter: str) -> Iterator[Row]:
-    """One row per record of the CSV file, by the names in its first line; `name:1` is the first after it."""
+    """One row per record of the CSV file, by the names in its first line; `name:1` is the first after it.
+
+    A first line that cannot be read is one faulty row, because nothing after it has names.
+    """
     csv.field_size_limit(limits.row)
     found = lines(path, limits, repairs)
-    texts = (f"{TOO_LONG}{digest}" if digest else line.decode("utf-8", "surrogateescape") + "\n" for line, digest in found)
+    texts = (
+        f"{TOO_LONG}{digest}" if digest else line.decode("utf-8", "surrogateescape") + "\n" for line, digest in found
+    )
     reader = csv.reader(texts, delimiter=delimiter)
     header: list[str] | None = None
+    fault: tuple[str, dict[str, Any]] | None
     number = 0
     while True:
         try:
@@ -223,8 +235,11 @@ def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delim
             columns, fault = [], ("broken_csv", {"error": str(error)})
         else:
             fault = column_fault(header, columns)
+        if header is None and fault:
+            yield Row(name, as_bytes(columns), fault)
+            return
         if header is None:
-            header = columns
+            header = columns or None
         elif columns or fault:
             number += 1
             content = as_bytes(columns) if fault else dict(zip(header, columns, strict=True))
@@ -238,13 +253,23 @@ def as_bytes(columns: list[str]) -> bytes:
 
 def column_fault(header: list[str] | None, columns: list[str]) -> tuple[str, dict[str, Any]] | None:
     """What is wrong with a CSV row before its meaning is looked at."""
-    if any(column.startswith(TOO_LONG) for column in columns):
+    if any(TOO_LONG in column for column in columns):
         return "too_long", {}
     if any("\udc80" <= letter <= "\udcff" for column in columns if not column.isascii() for letter in column):
         return "not_utf8", {}
+    named = list(filter(None, columns))
+    if header is None and len(set(named)) != len(named):
+        return "duplicate_key", {"keys": len(named), "distinct": len(set(named))}
     if header is not None and columns and len(columns) != len(header):
         return "wrong_columns", {"expected": len(header), "found": len(columns)}
     return None
+
+
+def value_of(row: Row) -> Any:
+    """What the row holds, or the Fault that keeps it from being read."""
+    if row.fault:
+        raise Fault(*row.fault)
+    return parse(row.content) if isinstance(row.content, bytes) else row.content
 
 
 def parse(content: bytes) -> Any:
@@ -263,6 +288,17 @@ def parse(content: bytes) -> Any:
         raise Fault("broken_json", {"error": "Extra data", "offset": end})
     if content.count(b"{") + content.count(b"[") > DEPTH and too_deep(value):
         raise Fault("too_deep", {"limit_levels": DEPTH})
+    return without_halves(value) if HALF.search(content) else value
+
+
+def without_halves(value: Any) -> Any:
+    """The value without halves of surrogate pairs, which JSON can escape and UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "ignore").decode("utf-8")
+    if isinstance(value, list):
+        return [without_halves(each) for each in value]
+    if isinstance(value, dict):
+        return unique([(without_halves(key), without_halves(each)) for key, each in value.items()])
     return value
 
 
@@ -326,5 +362,3 @@ def blocks(found: Iterable[Row], size: int = 4 << 20) -> Iterator[list[Row]]:
             block, weight = [], 0
     if block:
         yield block
-
-

@@ -13,7 +13,9 @@ def matches(row: Any) -> bool:
 
 def read(row: Any) -> Example:
     """One exchange, after those of its history."""
-    asked = "\n".join(filter(None, (text(row.get("instruction"), "instruction"), text(row.get("input") or "", "input"))))
+    asked = "\n".join(
+        filter(None, (text(row.get("instruction"), "instruction"), text(row.get("input") or "", "input")))
+    )
     answer = text(row.get("output", row.get("response")), "output")
     return Example([*opening(row), Message("user", asked), Message("assistant", answer)])
 
@@ -24,8 +26,9 @@ def opening(row: dict[str, Any]) -> list[Message]:
     history = row.get("history") or []
     if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
         raise Fault("wrong_type", {"field": "history", "expected": "list of pairs", "found": type(history).__name__})
-    roles = ("user", "assistant")
-    return system + [Message(role, text(said, "history")) for pair in history for role, said in zip(roles, pair, strict=True)]  # type: ignore[arg-type]
+    for asked, answered in history:
+        system += [Message("user", text(asked, "history")), Message("assistant", text(answered, "history"))]
+    return system
 
 
 def write(record: Record) -> dict[str, Any]:

@@ -14,4 +14,10 @@ def matches(row: Any) -> bool:
 def read(row: Any) -> Example:
     """One exchange."""
     system = [Message("system", text(row["system"], "system"))] if row.get("system") else []
-    return Example([*system, Message("user", text(row.get("input"), "input")), Message("assistant", text(row.get("output"), "output"))])
+    return Example(
+        [
+            *system,
+            Message("user", text(row.get("input"), "input")),
+            Message("assistant", text(row.get("output"), "output")),
+        ]
+    )

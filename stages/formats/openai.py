@@ -46,7 +46,9 @@ def message(given: Any, field: str, ids: dict[str, str], place: int) -> Message:
     role = ROLES.get(str(given.get("role")))
     if role is None:
         raise Fault("unknown_role", {"field": f"{field}.role"})
-    calls = [tool_call(call, f"{field}.tool_calls[{n}]", ids, f"{place}.{n}") for n, call in enumerate(called(given, field))]
+    calls = [
+        tool_call(call, f"{field}.tool_calls[{n}]", ids, f"{place}.{n}") for n, call in enumerate(called(given, field))
+    ]
     name, weight = given.get("name"), given.get("weight")
     if weight not in (None, 0, 1):
         raise Fault("wrong_type", {"field": f"{field}.weight", "expected": "0 or 1", "found": type(weight).__name__})
@@ -101,7 +103,7 @@ def tool_call(given: Any, field: str, ids: dict[str, str], place: str) -> ToolCa
         raise Fault("wrong_type", {"field": field, "expected": "object", "found": type(given).__name__})
     name = text(function.get("name"), f"{field}.name")
     found = arguments(function.get("arguments", {}), f"{field}.arguments")
-    ours = digest(place, name, found)[:9]
+    ours = digest(place)[:9]  # of nothing that is redacted later
     ids[str(given.get("id") or ours)] = ours
     return ToolCall(ours, name, found)
 
@@ -139,7 +141,13 @@ def written(message: Message) -> dict[str, Any]:
     row: dict[str, Any] = decode(encode(message))
     if message.tool_calls:
         row["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": encode(call.arguments).decode()}}
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": encode(call.arguments).decode()},
+            }
             for call in message.tool_calls
         ]
-    return {"content": message.content or (None if message.tool_calls else "")} | {k: v for k, v in row.items() if k != "content"}
+    return {"content": message.content or (None if message.tool_calls else "")} | {
+        k: v for k, v in row.items() if k != "content"
+    }

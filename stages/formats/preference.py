@@ -12,18 +12,26 @@ from stages.formats import openai, sharegpt
 
 def matches(row: Any) -> bool:
     """Whether the row has two endings."""
-    return isinstance(row, dict) and (("chosen" in row and "rejected" in row) or ("preferred_output" in row and "non_preferred_output" in row))
+    return isinstance(row, dict) and (
+        ("chosen" in row and "rejected" in row) or ("preferred_output" in row and "non_preferred_output" in row)
+    )
 
 
 def read(row: Any) -> Example:
     """The conversation with the winning ending, and the losing ending beside it."""
     if "preferred_output" in row:
         given = row.get("input") if isinstance(row.get("input"), dict) else {}
-        row = {**given, "prompt": given.get("messages"), "chosen": row["preferred_output"], "rejected": row["non_preferred_output"]}
+        row = {
+            **given,
+            "prompt": given.get("messages"),
+            "chosen": row["preferred_output"],
+            "rejected": row["non_preferred_output"],
+        }
     start = beginning(row)
     chosen, rejected = turns(row.get("chosen"), "chosen"), turns(row.get("rejected"), "rejected")
-    if not start:
-        start, chosen, rejected = shared(chosen, rejected)
+    same = shared(chosen, rejected)
+    if same[0][: len(start)] == start:  # whole conversations, whether or not their prompt also stands beside them
+        start, chosen, rejected = same
     whole = openai.messages([*start, *chosen], "chosen")
     losing = openai.messages([*start, *rejected], "rejected")[len(start) :]
     if not losing or len(whole) == len(start):
@@ -58,7 +66,9 @@ def listed(given: Any, field: str) -> list[Any]:
 
 def shared(chosen: list[Any], rejected: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
     """Two whole conversations as their common beginning and their two endings."""
-    same = next((n for n, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected)))
+    same = next(
+        (n for n, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected))
+    )
     return chosen[:same], chosen[same:], rejected[same:]
 
 

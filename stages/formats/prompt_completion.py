@@ -8,12 +8,20 @@ from stages.formats import openai
 
 def matches(row: Any) -> bool:
     """Whether the row has a prompt and a completion."""
-    return isinstance(row, dict) and "prompt" in row and ("completion" in row or "response" in row) and "rejected" not in row
+    return (
+        isinstance(row, dict)
+        and "prompt" in row
+        and ("completion" in row or "response" in row)
+        and "rejected" not in row
+    )
 
 
 def read(row: Any) -> Example:
     """The prompt's messages and the completion's; `label` makes it a labelled answer."""
-    said = [*turns(row["prompt"], "user", "prompt"), *turns(row.get("completion", row.get("response")), "assistant", "completion")]
+    said = [
+        *turns(row["prompt"], "user", "prompt"),
+        *turns(row.get("completion", row.get("response")), "assistant", "completion"),
+    ]
     return openai.read({"messages": said, "label": row.get("label"), "tools": row.get("tools")})
 
 
@@ -26,7 +34,11 @@ def write(record: Record) -> dict[str, Any]:
     """Prompt and completion as messages, the form that trainers take for labelled answers."""
     start = ending(record.messages)
     row = {"prompt": parts(record.messages[:start]), "completion": parts(record.messages[start:])}
-    return row | ({} if record.label is None else {"label": record.label}) | ({"tools": record.tools} if record.tools else {})
+    return (
+        row
+        | ({} if record.label is None else {"label": record.label})
+        | ({"tools": record.tools} if record.tools else {})
+    )
 
 
 def parts(messages: list[Message]) -> list[dict[str, Any]]:

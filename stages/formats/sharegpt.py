@@ -32,7 +32,9 @@ def read(row: Any) -> Example:
     turns = next((row[key] for key in TURNS if key in row), None)
     if not isinstance(turns, list):
         raise Fault("wrong_type", {"field": "conversations", "expected": "list", "found": type(turns).__name__})
-    return Example(openai.messages([*opening(row), *map(as_message, turns)], "conversations"), openai.tools(row.get("tools")))
+    return Example(
+        openai.messages([*opening(row), *map(as_message, turns)], "conversations"), openai.tools(row.get("tools"))
+    )
 
 
 def opening(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -82,7 +84,10 @@ def written(message: Message) -> dict[str, str]:
     if message.tool_calls:
         call = message.tool_calls[0]
         return {"from": "function_call", "value": encode({"name": call.name, "arguments": call.arguments}).decode()}
-    return {"from": {"user": "human", "assistant": "gpt", "tool": "observation"}[message.role], "value": message.content}
+    return {
+        "from": {"user": "human", "assistant": "gpt", "tool": "observation"}[message.role],
+        "value": message.content,
+    }
 
 
 def alternates(turns: list[dict[str, str]]) -> bool:

@@ -38,7 +38,9 @@ head = json.Decoder(Head).decode
 
 def gather(sources: list[str]) -> Evidence:
     """Read the outputs of all stages; the table has one row per record, indexed by id."""
-    heads = [head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)]
+    heads = [
+        head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
+    ]
     table = pd.DataFrame.from_records(
         [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted) for h in heads],
         columns=["id", "source", "topic", "method", "licence", "redacted"],
@@ -47,8 +49,12 @@ def gather(sources: list[str]) -> Evidence:
     measured = {i: row for source in sources for i, row in scores_of(source)}
     for name in ("prompt_tokens", "reply_tokens", "tokens", "words"):
         table[name] = pd.Series({i: row["size"][name] for i, row in measured.items() if "size" in row}, dtype="float64")
-    table["language"] = pd.Series({i: row["language"]["reply"][0] for i, row in measured.items() if "language" in row}, dtype="object")
-    table["score"] = pd.Series({r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64")
+    table["language"] = pd.Series(
+        {i: row["language"]["reply"][0] for i, row in measured.items() if "language" in row}, dtype="object"
+    )
+    table["score"] = pd.Series(
+        {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
+    )
     index = {row["id"]: row for row in shards.rows(paths.ROOT / f"{paths.CURATED}/index.jsonl")}
     table["split"] = pd.Series({i: row["split"] for i, row in index.items()}, dtype="object")
     table["kind"] = pd.Series({i: row["kind"] for i, row in index.items()}, dtype="object")
@@ -70,7 +76,9 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "input": intake(evidence),
         "sources": by_source(evidence, curated),
         "stages": by_stage(evidence),
-        "top_reasons": dict(Counter(f"{drop.stage}.{drop.reason}" for drop in sorted(evidence.drops, key=named)).most_common(TOP)),
+        "top_reasons": dict(
+            Counter(f"{drop.stage}.{drop.reason}" for drop in sorted(evidence.drops, key=named)).most_common(TOP)
+        ),
         "tokens": {"tokenizer": TOKENIZER, **spread(examples["tokens"]), "total": int(examples["tokens"].sum())},
         "prompt_tokens": spread(examples["prompt_tokens"]),
         "reply_tokens": spread(examples["reply_tokens"]),
@@ -111,7 +119,9 @@ def spread(values: pd.Series) -> dict[str, float]:
         return dict.fromkeys(("mean", "min", "p10", "median", "p90", "p99", "max"), 0.0)
     quantiles = values.quantile([0.1, 0.5, 0.9, 0.99])
     named_values = zip(("p10", "median", "p90", "p99"), quantiles, strict=True)
-    return {"mean": rounded(values.mean()), "min": rounded(values.min()), "max": rounded(values.max())} | {n: rounded(v) for n, v in named_values}
+    return {"mean": rounded(values.mean()), "min": rounded(values.min()), "max": rounded(values.max())} | {
+        n: rounded(v) for n, v in named_values
+    }
 
 
 def rounded(value: float) -> float:
@@ -129,7 +139,12 @@ def dataset(curated: pd.DataFrame) -> dict[str, int]:
     examples = curated[curated["kind"] == "example"]["split"].value_counts()
     kinds = curated["kind"].value_counts()
     by_split = {name: int(examples.get(name, 0)) for name in paths.SPLITS}
-    return {"examples": sum(by_split.values()), **by_split, "preferences": int(kinds.get("preference", 0)), "labelled": int(kinds.get("labelled", 0))}
+    return {
+        "examples": sum(by_split.values()),
+        **by_split,
+        "preferences": int(kinds.get("preference", 0)),
+        "labelled": int(kinds.get("labelled", 0)),
+    }
 
 
 def intake(evidence: Evidence) -> dict[str, Any]:
@@ -155,18 +170,31 @@ def by_source(evidence: Evidence, curated: pd.DataFrame) -> dict[str, dict[str, 
     """Rows, records and what became of them, per source."""
     kept, dropped = curated["source"].value_counts(), Counter(drop.source for drop in evidence.drops)
     return {
-        name: {"rows": at["rows"], "records": at["records"], "curated": int(kept.get(name, 0)), "dropped": dropped[name]}
+        name: {
+            "rows": at["rows"],
+            "records": at["records"],
+            "curated": int(kept.get(name, 0)),
+            "dropped": dropped[name],
+        }
         for name, at in evidence.intake.items()
     }
 
 
 def by_stage(evidence: Evidence) -> dict[str, dict[str, Any]]:
     """What each stage was given, what it dropped and why, in the order they run."""
-    reasons = {stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage) for stage in (*paths.PER_SOURCE, *paths.GLOBAL)}
+    reasons = {
+        stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage)
+        for stage in (*paths.PER_SOURCE, *paths.GLOBAL)
+    }
     left = sum(source["rows"] for source in evidence.intake.values())
     stages = {}
     for stage, found in reasons.items():
-        stages[stage] = {"in": left, "dropped": found.total(), "out": left - found.total(), "reasons": dict(sorted(found.items()))}
+        stages[stage] = {
+            "in": left,
+            "dropped": found.total(),
+            "out": left - found.total(),
+            "reasons": dict(sorted(found.items())),
+        }
         left -= found.total()
     return stages
 
@@ -190,7 +218,11 @@ def splits(curated: pd.DataFrame, shares: dict[str, float]) -> dict[str, Any]:
     """Size of each split over all kinds, and how far its share lies from the declared one."""
     found = {name: int((curated["split"] == name).sum()) for name in paths.SPLITS}
     return {
-        name: {"records": count, "share": share(count, len(curated)), "deviation": rounded(share(count, len(curated)) - shares[name])}
+        name: {
+            "records": count,
+            "share": share(count, len(curated)),
+            "deviation": rounded(share(count, len(curated)) - shares[name]),
+        }
         for name, count in found.items()
     }
 

@@ -45,7 +45,9 @@ def found(metrics: dict[str, Any], path: str) -> float | None:
 
 def limit(rule: Rule) -> str:
     """The rule's limits in words."""
-    parts = ([f"at least {rule.min:g}"] if rule.min is not None else []) + ([f"at most {rule.max:g}"] if rule.max is not None else [])
+    parts = ([f"at least {rule.min:g}"] if rule.min is not None else []) + (
+        [f"at most {rule.max:g}"] if rule.max is not None else []
+    )
     return " and ".join(parts) or "is there"
 
 

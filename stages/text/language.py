@@ -33,4 +33,7 @@ def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
 def ranked(line: str, most: int) -> dict[str, float]:
     """The likeliest languages of a line and their probabilities; asking for one is several times cheaper than for eight."""
     labels, shares = model().predict(line, k=most)
-    return {label.removeprefix("__label__"): round(min(float(share), 1.0), 3) for label, share in zip(labels, shares, strict=True)}
+    return {
+        label.removeprefix("__label__"): round(min(float(share), 1.0), 3)
+        for label, share in zip(labels, shares, strict=True)
+    }

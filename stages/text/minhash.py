@@ -6,7 +6,6 @@ over the UTF-8 bytes of the runs of five characters; a test compares them. datas
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ SEEDS = tuple(np.uint32(s) for s in (0x24234428, 0x85EBCA77, 0, 0x61C8864F))  # 
 @cache
 def permutations() -> "tuple[NDArray[np.uint32], NDArray[np.uint32]]":
     """datasketch's multipliers and summands, shape (128,) each."""
-    state = np.random.RandomState(SEED)  # noqa: NPY002 - the generator datasketch uses, see its _init_permutations
+    state = np.random.RandomState(SEED)
     multipliers = state.randint(0, 1 << 31, PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return multipliers, state.randint(0, 1 << 32, PERMUTATIONS, dtype=np.uint32)
 
@@ -36,7 +35,9 @@ def rotated(value: "NDArray[np.uint32]", bits: int) -> "NDArray[np.uint32]":
     return (value << np.uint32(bits)) | (value >> np.uint32(32 - bits))
 
 
-def finished(value: "NDArray[np.uint32]", first: int, one: int, second: int, two: int, third: int) -> "NDArray[np.uint32]":
+def finished(
+    value: "NDArray[np.uint32]", first: int, one: int, second: int, two: int, third: int
+) -> "NDArray[np.uint32]":
     """The last mixing steps that xxHash and MurmurHash3 share, with their own constants."""
     value = (value ^ (value >> np.uint32(first))) * np.uint32(one)
     value = (value ^ (value >> np.uint32(second))) * np.uint32(two)
@@ -45,18 +46,19 @@ def finished(value: "NDArray[np.uint32]", first: int, one: int, second: int, two
 
 def xxh32(data: "NDArray[np.uint8]", starts: "NDArray[Any]", length: int) -> "NDArray[np.uint32]":
     """xxh32 with seed 0 of the `length` bytes at each start; `length` is at most 20, as five characters are."""
+
     def byte(offset: int) -> "NDArray[np.uint32]":
-        return data[starts + offset].astype(np.uint32)
+        return np.asarray(data[starts + offset], np.uint32)
 
     def lane(offset: int) -> "NDArray[np.uint32]":
-        return byte(offset) | byte(offset + 1) << np.uint32(8) | byte(offset + 2) << np.uint32(16) | byte(offset + 3) << np.uint32(24)
+        shifted = [byte(offset + place) << np.uint32(8 * place) for place in range(4)]
+        return np.asarray(np.bitwise_or.reduce(shifted))
 
+    mixed: NDArray[np.uint32] = np.full(len(starts), P5, np.uint32)
     if length >= 16:
         lanes = [rotated(seed + lane(4 * i) * P2, 13) * P1 for i, seed in enumerate(SEEDS)]
-        mixed = sum((rotated(each, bits) for each, bits in zip(lanes, (1, 7, 12, 18), strict=True)), np.uint32(0))
-    else:
-        mixed = np.full(len(starts), P5, np.uint32)
-    mixed = mixed + np.uint32(length)
+        mixed = np.sum([rotated(each, bits) for each, bits in zip(lanes, (1, 7, 12, 18), strict=True)], 0, np.uint32)
+    mixed += np.uint32(length)
     done = 16 if length >= 16 else 0
     while done + 4 <= length:
         mixed = rotated(mixed + lane(done) * P3, 17) * P4
@@ -125,7 +127,9 @@ def bands(floor: float, recall: float) -> tuple[int, int]:
 
 def band_keys(table: "NDArray[np.uint32]", count: int, rows: int) -> "NDArray[np.uint64]":
     """One number per record and band, shape (records, count); 0 where no other record has the same."""
-    mixer = np.random.RandomState(SEED).randint(0, 1 << 62, (count, rows), dtype=np.uint64) * np.uint64(2) + np.uint64(1)  # noqa: NPY002
+    mixer = np.random.RandomState(SEED).randint(0, 1 << 62, (count, rows), dtype=np.uint64) * np.uint64(2) + np.uint64(
+        1
+    )
     keys = np.empty((len(table), count), np.uint64)
     for band in range(count):
         key = (table[:, band * rows : (band + 1) * rows].astype(np.uint64) * mixer[band]).sum(axis=1, dtype=np.uint64)
@@ -137,4 +141,4 @@ def band_keys(table: "NDArray[np.uint32]", count: int, rows: int) -> "NDArray[np
 
 def estimate(signature: "NDArray[np.uint32]", others: "NDArray[np.uint32]") -> "NDArray[np.float64]":
     """Estimated Jaccard similarity of one signature to each of the others."""
-    return np.count_nonzero(others == signature, axis=1) / len(signature)
+    return np.asarray(np.count_nonzero(others == signature, axis=1) / len(signature))

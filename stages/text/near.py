@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from stages.text.minhash import band_keys, bands, estimate
 from stages.text.shingles import jaccard, runs
 
-DEVIATIONS = 3  # standard deviations that an estimate may lie below the floor and still be verified: misses 1 pair in 700
+DEVIATIONS = (
+    3  # standard deviations that an estimate may lie below the floor and still be verified: misses 1 pair in 700
+)
 
 
 def near(
@@ -41,12 +43,12 @@ def near(
         alike: dict[tuple[str, str], float] = {}
         for n in likely:
             survivor = members[others[n]]
-            similarity = round(jaccard(runs_of(members[place]), runs_of(survivor)), 3)
+            similarity = jaccard(runs_of(members[place]), runs_of(survivor))
             if similarity >= threshold:
-                drops[members[place]] = (survivor, similarity)
+                drops[members[place]] = (survivor, round(similarity, 3))
                 break
             if similarity >= floor:
-                alike[members[place], survivor] = similarity
+                alike[members[place], survivor] = round(similarity, 3)
         else:
             pairs |= alike
             for key in met:

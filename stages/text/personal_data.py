@@ -107,7 +107,9 @@ def is_address(match: "re.Match[str]", region: str) -> bool:
         address = ipaddress.ip_address(match[0])
     except ValueError:
         return False
-    if address.version == 4 and (VERSION.search(match.string[max(0, match.start() - 28) : match.start()]) or match[0].startswith("255.")):
+    if address.version == 4 and (
+        VERSION.search(match.string[max(0, match.start() - 28) : match.start()]) or match[0].startswith("255.")
+    ):
         return False
     return not (address.is_loopback or address.is_unspecified or len(match[0]) < 7)
 

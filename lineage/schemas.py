@@ -1,0 +1,72 @@
+"""The JSON Schemas in schemas/, generated from the types that own the facts. `make schemas` writes them."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stages import checks
+from stages.contract.params import Source
+from stages.contract.paths import STAGES
+from stages.contract.record import Drop, Record
+from stages.reporting import gate
+
+FOLDER = Path(__file__).parents[1] / "schemas"
+
+
+def record() -> dict[str, Any]:
+    """The schema of a line of data/records."""
+    return msgspec.json.schema(Record)
+
+
+def drop() -> dict[str, Any]:
+    """The schema of a line of data/dropped and of data/curated/dropped.jsonl."""
+    return msgspec.json.schema(Drop)
+
+
+def params() -> dict[str, Any]:
+    """The schema of params.yaml: one key per stage, and what several share."""
+    types = {stage: import_module(f"stages.{stage}").Params for stage in STAGES if stage != "filter"}
+    types |= {f"filter.{name}": checks.check(name).Params for name in checks.names()}
+    types |= {"sources.*": Source, "gate": gate.Params}
+    found, components = msgspec.json.schema_components(types.values(), ref_template="#/$defs/{name}")
+    named = dict(zip(types, found, strict=True))
+    rules = {
+        name.removeprefix("filter."): {"anyOf": [at, {"type": "null"}]}
+        for name, at in named.items()
+        if "filter." in name
+    }
+    shared = {
+        "seed": {"type": "integer"},
+        "project_key": {"type": "string"},
+        "sources": {"type": "object", "additionalProperties": named["sources.*"], "minProperties": 1},
+        "eval": {"type": "object"},
+        "gate": named["gate"],
+        "filter": {"type": "object", "properties": rules, "additionalProperties": False},
+    }
+    return {
+        "type": "object",
+        "properties": {stage: named[stage] for stage in STAGES if stage != "filter"} | shared,
+        "required": [stage for stage in STAGES if stage != "generate"] + ["seed", "sources", "eval", "gate"],
+        "additionalProperties": False,
+        "$defs": components,
+    }
+
+
+SCHEMAS = {"record": record, "drop": drop, "params": params}
+
+
+def text(name: str) -> str:
+    """One schema as its file holds it."""
+    return msgspec.json.format(msgspec.json.encode(SCHEMAS[name](), order="deterministic"), indent=2).decode() + "\n"
+
+
+def path(name: str) -> Path:
+    """The file of one schema."""
+    return FOLDER / f"{name}.schema.json"
+
+
+if __name__ == "__main__":
+    for schema in SCHEMAS:
+        path(schema).write_text(text(schema), "utf-8")

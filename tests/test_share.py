@@ -1,0 +1,132 @@
+"""Sharing with DVC and git for real: a run, a second run, a push, a clone, and a colleague without the sources."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, SAMPLE, run
+
+GIT = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull}
+
+
+def git(root: Path, *words: str) -> str:
+    return run("git", *words, cwd=root, **GIT).stdout
+
+
+def dvc(root: Path, *words: str) -> str:
+    done = run("dvc", *words, cwd=root, PYTHONPATH="", DVC_NO_ANALYTICS="1", **GIT)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A repository with the tests' sample, run once with DVC, committed and pushed to the remote beside it."""
+    root = tmp_path_factory.mktemp("team") / "first"
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for name in listed.splitlines():
+        own = name.startswith(("tests/", "data/", "reports/")) or name in ("dvc.lock", "params.yaml")
+        if not own and (REPOSITORY / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, root / name)
+    shutil.copytree(SAMPLE / "data", root / "data")
+    shutil.copy(SAMPLE / "params.yaml", root)
+    git(root, "init", "-q", "-b", "main")
+    assert "Running stage 'report'" in dvc(root, "repro")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "First version")
+    dvc(root, "push")
+    return root
+
+
+def clone(shared: Path, name: str) -> Path:
+    git(shared.parent, "clone", "-q", "first", name)
+    return shared.parent / name
+
+
+def test_a_second_run_runs_nothing_and_leaves_git_clean(shared):
+    assert "Running stage" not in (again := dvc(shared, "repro"))
+    assert "Data and pipelines are up to date." in again
+    assert git(shared, "status", "--porcelain") == ""
+
+
+def test_git_holds_no_text_of_a_record(shared):
+    tracked = git(shared, "ls-files").split()
+    built = [name for name in tracked if name.startswith(("data/", "reports/")) and not name.startswith(("data/sources", "data/eval"))]
+    assert sorted(built) == ["reports/DATASET_CARD.md", "reports/gate.json", "reports/metrics.json"]
+
+
+def test_a_clone_pulls_and_has_nothing_to_run(shared):
+    root = clone(shared, "second")
+    dvc(root, "pull")
+    assert "Running stage" not in dvc(root, "repro")
+    assert git(root, "status", "--porcelain") == ""
+    for name in ("train", "validation", "test", "index", "dropped"):
+        path = f"data/curated/{name}.jsonl"
+        assert (root / path).read_bytes() == (shared / path).read_bytes()
+
+
+def test_a_colleague_without_the_sources_moves_a_threshold_and_shares_the_result(shared):
+    root = clone(shared, "third")
+    dvc(root, "pull")
+    shutil.rmtree(root / "data/sources")
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(text.replace("max_reply_tokens: 4000", "max_reply_tokens: 110"))
+    ran = dvc(root, "repro", "--allow-missing")
+    assert "Running stage 'filter@support'" in ran
+    assert "Running stage 'collect" not in ran
+    assert "Running stage 'measure" not in ran
+    git(root, "checkout", "-q", "-b", "shorter")
+    git(root, "add", "dvc.lock", "params.yaml", "reports")
+    git(root, "commit", "-qm", "Shorter replies")
+    dvc(root, "push")
+    git(root, "push", "-q", "origin", "shorter")
+    other = clone(shared, "fourth")
+    git(other, "checkout", "-q", "shorter")
+    dvc(other, "pull")
+    assert "Running stage" not in dvc(other, "repro")
+    assert (other / "data/curated/train.jsonl").read_bytes() == (root / "data/curated/train.jsonl").read_bytes()
+    assert len((other / "data/curated/train.jsonl").read_bytes()) < len((shared / "data/curated/train.jsonl").read_bytes())
+
+
+def test_an_experiment_sets_a_param(shared):
+    root = clone(shared, "fifth")
+    dvc(root, "pull")
+    dvc(root, "exp", "run", "-S", "generate.count=50")
+    assert len((root / "data/sources/generated/examples.jsonl").read_bytes().splitlines()) == 50
+
+
+def test_removing_a_source_leaves_the_pipeline_up_to_date(shared):
+    root = clone(shared, "sixth")
+    dvc(root, "pull")
+    text = (root / "params.yaml").read_text()
+    start, end = text.index("  faq:"), text.index("  preferences: #")
+    (root / "params.yaml").write_text(text[:start] + text[end:])
+    dvc(root, "repro")
+    assert not (root / "data/records/faq").exists()
+    assert "up to date" in dvc(root, "status")
+
+
+def test_a_tampered_remote_is_refused(shared):
+    root = clone(shared, "seventh")
+    remote = shared.parent / "dataset-remote"
+    copy = shared.parent / "tampered"
+    shutil.copytree(remote, copy)
+    target = max((path for path in copy.rglob("*") if path.is_file() and path.suffix != ".dir"), key=lambda path: path.stat().st_size)
+    target.chmod(0o644)
+    target.write_bytes(target.read_bytes().replace(b"a", b"b", 1))
+    dvc(root, "remote", "modify", "--local", "local", "url", str(copy))
+    run("dvc", "pull", cwd=root, code=1, PYTHONPATH="", **GIT)
+
+
+def test_the_plots_page_asks_nothing_of_the_network(shared):
+    root = clone(shared, "eighth")
+    dvc(root, "pull")
+    run("python", "-m", "lineage.plots", cwd=root, PYTHONPATH="")
+    dvc(root, "plots", "show")
+    page = (root / "dvc_plots/index.html").read_text()
+    assert "vegaEmbed" in page
+    assert "<script src" not in page
+    assert "<link" not in page
