@@ -1,6 +1,7 @@
-"""Cap topics and sources, and weigh the sources. Weights are written beside the data and never repeat a record.
+"""Cap topics and sources, and weigh the sources.
 
-Which records of a crowded topic stay is drawn by a keyed hash of the id, so a new record displaces at most one.
+Weights are written beside the data and never repeat a record. Which records of a crowded topic stay is drawn by a keyed hash
+of the id, so a new record displaces at most one.
 """
 
 from collections import defaultdict

@@ -33,7 +33,8 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def make(records: Iterable[Record], params: Params, seed: int, grammar: dict[str, Any]) -> list[dict[str, Any]]:
     """The first `count` candidates that are unlike the seeds and each other."""
-    seeds = {record.meta.topic: record for record in records}
+    examples = list(records)
+    seeds = {record.meta.topic: record for record in examples}
     missing = [operation for operation in grammar["operations"] if operation not in seeds]
     if missing:
         raise stop(
@@ -41,7 +42,7 @@ def make(records: Iterable[Record], params: Params, seed: int, grammar: dict[str
             f"add an example to {params.seeds} or take it out of the grammar"
         )
     candidates = list(islice(rows(seeds, grammar, seed), TRIED * params.count))
-    unlike = list(islice(novel(candidates, [joined(record.messages) for record in seeds.values()]), params.count))
+    unlike = list(islice(novel(candidates, [joined(record.messages) for record in examples]), params.count))
     if len(unlike) < params.count:
         raise stop(
             f"{params.grammar}: gives only {len(unlike)} rows unlike each other, generate.count asks for {params.count}; "
@@ -94,6 +95,11 @@ def filled(template: Any, words: dict[str, Any]) -> Any:
     if isinstance(template, list):
         return [filled(each, words) for each in template]
     if isinstance(template, str):
+        unknown = [name for name in FIELD.findall(template) if name not in words]
+        if unknown:
+            raise stop(
+                f"generate.grammar: {{{unknown[0]}}} in {template!r} is not under words; mend the name or add it"
+            )
         return FIELD.sub(lambda match: str(words[match[1]]), template)
     return template
 

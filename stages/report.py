@@ -57,7 +57,10 @@ def plots(evidence: figures.Evidence, metrics: dict[str, Any]) -> dict[str, list
     """The data of each plot."""
     examples = evidence.table[evidence.table["kind"] == "example"]
     return {
-        "funnel": [{"stage": name, "records": stage["out"]} for name, stage in metrics["stages"].items()],
+        "funnel": [
+            {"stage": f"{number} {name}", "records": stage["out"]}  # numbered, because the plot sorts by name
+            for number, (name, stage) in enumerate(metrics["stages"].items(), 1)
+        ],
         "reasons": [{"reason": name, "records": count} for name, count in metrics["top_reasons"].items()],
         "topics": [{"topic": name, "records": count} for name, count in metrics["topics"].items()],
         "tokens": histogram(examples["tokens"].tolist()),

@@ -60,7 +60,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """Which languages stay, and how sure the model must be to drop."""
 
     allowed: Annotated[tuple[str, ...], Limits(description="ISO 639-1 codes")] = ("en",)
-    min_confidence: Annotated[float, Limits(ge=0, le=1)] = 0.6
+    min_confidence: Annotated[float, Limits(ge=0, le=1)] = 0.8
 
 
 def measure(record: Record, params: Measure) -> dict[str, tuple[str | None, float]]:

@@ -46,6 +46,7 @@ class Taken(Struct):
     drops: list[tuple[Drop, str]] = []
     repairs: Counter[str] = msgspec.field(default_factory=Counter)
     shapes: Counter[str] = msgspec.field(default_factory=Counter)
+    fields: dict[str, None] = {}
 
 
 def take_in(stage: ModuleType, name: str, given: Any) -> None:
@@ -83,7 +84,9 @@ def read_all(
         origin = file.relative_to(paths.ROOT).as_posix() if file.is_relative_to(paths.ROOT) else file.name
         found = rows_of.rows(file, origin, limits, taken.repairs)
         head = list(islice(found, SAMPLED))
-        shape = stage.shape_of(list(values(head)), name, source)
+        sampled = list(values(head))
+        taken.fields |= dict.fromkeys(next((value for value in sampled if isinstance(value, dict)), {}))
+        shape = stage.shape_of(sampled, name, source)
         taken.shapes[str(shape)] += 1
         work = partial(read_block, stage=stage.__name__, name=name, source=source, shape=shape, params=given)
         for block in engine.map(work, rows_of.blocks(chain(head, found))):
@@ -226,5 +229,6 @@ def no_record(name: str, taken: Taken) -> str:
     reasons = Counter(drop.reason for drop, _ in taken.drops).most_common(3)
     found = ", ".join(f"{count} {reason}" for reason, count in reasons) or "no row"
     first = f" (first: {taken.drops[0][1]})" if taken.drops else ""
-    problem = f"none of its rows became a record: {found}{first}"
+    fields = f"; its fields are {', '.join(taken.fields)}" if taken.fields else ""
+    problem = f"none of its rows became a record: {found}{first}{fields}"
     return f"params.yaml: sources.{name}: {problem}; set shape and fields, or mend the file"

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 Found = Callable[["re.Match[str]", str], bool]
 
+DATE = r"(?:19|20)\d\d[ .\-](?:0?[1-9]|1[0-2])[ .\-](?:[0-2]?\d|3[01])\b"
 GREEDY_EMAIL = r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.)+[A-Za-z]{2,24}"
 PATTERNS: dict[str, str] = {
     "email": rf"(?<![A-Za-z0-9._%+\-]){GREEDY_EMAIL}(?![A-Za-z0-9])",
@@ -32,8 +33,11 @@ PATTERNS: dict[str, str] = {
     "ssn": r"(?<![\d\-])\d{3}-\d{2}-\d{4}(?![\d\-])",
     "ipv6": r"(?<![A-Za-z0-9:.])(?:[0-9A-Fa-f]{1,4}:|:){2,7}[0-9A-Fa-f]{1,4}(?![A-Za-z0-9:.]*[A-Za-z0-9:])",
     "ipv4": r"(?<![\w.\-])(?:\d{1,3}\.){3}\d{1,3}(?![\w\-]|\.\d)",
-    "phone": r"(?<![\w.,/\-:#=])(?:\+\d{1,3}[ .\-]?)?(?:\(\d{1,5}\)[ .\-]?)?\d{1,5}(?:[ .\-]\d{2,5}){1,5}(?![\w\-]|[.,:/]\d)"
-    r"|(?<![\w.,/\-:#=])\+\d{8,15}(?!\w)",
+    "phone": r"(?<![\w.,/\-:#=])(?:"
+    r"(?:\+?1[ .\-]?)?(?:\([2-9]\d\d\) ?[2-9]\d\d[ .\-]?|[2-9]\d\d[.\-][2-9]\d\d[.\-])\d{4}"  # takes no number beside it in
+    rf"|(?!{DATE}[ .\-])(?:\+\d{{1,3}}[ .\-]?)?(?:\(\d{{1,5}}\)[ .\-]?)?\d{{1,5}}(?:[ .\-]\d{{2,5}}|[ \-]\d{{6,8}}){{1,5}}"
+    r"|\+\d{1,3}[ .\-]?\d{7,14}"
+    r")(?![\w\-]|[.,:/]\d)",
 }
 GATE: dict[str, str] = {
     "email": GREEDY_EMAIL,
@@ -43,7 +47,7 @@ GATE: dict[str, str] = {
     "ssn": r"\d{3}-\d{2}-\d{4}",
     "ipv6": r"[0-9A-Fa-f]:(?:[0-9A-Fa-f:]{1,4}:)",
     "ipv4": r"\d\.\d{1,3}\.\d{1,3}\.\d",
-    "phone": r"\+\d{8}|\d[ .\-)]{1,2}\d{2,5}[ .\-]\d{2}",
+    "phone": r"\+\d[\d .\-()]{6}|\)[ .\-]?\d{1,5}[ .\-]?\d\d|\d[ .\-]\d{2,5}[ .\-]\d\d|\d[ \-]\d{6}",
 }
 """What the gate looks for: wider than the pattern of the same kind, and without look-around, which it does not have."""
 Kind = Literal["email", "secret", "iban", "card", "ssn", "ipv6", "ipv4", "phone"]
@@ -51,7 +55,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order they are replaced: what a later pattern could mistake is gone by then."""
 NETWORKS = re.compile(r"4|5[1-5]|2[2-7]|3[04-9]|6")
 VERSION = re.compile(r"(?:\bv|\b(?:versions?|releases?|firmware|builds?|section)\b[^.\n]{0,16}|§)\s*$", re.IGNORECASE)
-DATE = re.compile(r"(?:19|20)\d\d[ .\-](?:0?[1-9]|1[0-2])[ .\-](?:[0-2]?\d|3[01])\b")
 SHAPES = re.compile(r"\+|\(|0|1[ .\-]|[2-9]\d\d[ .\-][2-9]\d\d[ .\-]\d{4}$")
 """How a phone number starts when it is written to be dialled: a plus, a bracket, a trunk 0, or North America's 3-3-4."""
 
@@ -118,7 +121,7 @@ def is_phone(match: "re.Match[str]", region: str) -> bool:
     """A number written as phone numbers are, which the number plan of its country has."""
     import phonenumbers
 
-    if not 7 <= len(digits(match[0])) <= 15 or not SHAPES.match(match[0]) or DATE.match(match[0]):
+    if not 7 <= len(digits(match[0])) <= 15 or not SHAPES.match(match[0]) or re.match(DATE, match[0]):
         return False
     try:
         return bool(phonenumbers.is_valid_number(phonenumbers.parse(match[0], region)))
@@ -142,8 +145,12 @@ def possible(text: str, kinds: tuple[Kind, ...]) -> Iterator[str]:
 
 
 def redact(text: str, kinds: tuple[Kind, ...], region: str) -> tuple[str, Counter[str]]:
-    """The text with each find replaced by `[KIND]`, and how many of each kind there were."""
+    """The text with each find replaced by `[KIND]`, and how many of each kind there were.
+
+    A find can uncover another beside it, so a text with finds is looked at again: redacting twice changes nothing.
+    """
     counts: Counter[str] = Counter()
+    before = text
     for kind in possible(text, kinds):
         check = CHECKS.get(kind)
 
@@ -154,4 +161,7 @@ def redact(text: str, kinds: tuple[Kind, ...], region: str) -> tuple[str, Counte
             return f"[{kind.upper()}]"
 
         text = compiled(kind).sub(replacement, text)
-    return text, counts
+    if text == before:
+        return text, counts
+    text, more = redact(text, kinds, region)
+    return text, counts + more
