@@ -14,7 +14,7 @@ run: $(READY)
 
 test: $(READY)
 	@ruff check . && ruff format --check . && mypy
-	@pytest -n 2
+	@pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	@ruff check --fix . ; ruff format . ; mypy

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import stop, value
+from stages.contract.params import stop, typed, value
 from stages.contract.record import Message, Record, draw, encode, joined
 from stages.contract.run import run_rows
 from stages.formats import openai
@@ -31,8 +31,32 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     count: Annotated[int, Limits(ge=0, description="rows to write")] = 200
 
 
+class Operation(Struct, forbid_unknown_fields=True):
+    """How one operation is said, called and answered."""
+
+    tool: str
+    say: dict[str, list[str]]
+    call: dict[str, Any]
+    result: dict[str, Any]
+    answer: list[str]
+
+
+class Grammar(Struct, forbid_unknown_fields=True):
+    """The file of templates and words: every operation is said in every style."""
+
+    styles: list[str]
+    operations: dict[str, Operation]
+    words: dict[str, list[str]]
+
+    def __post_init__(self) -> None:
+        for name, operation in self.operations.items():
+            if unsaid := set(self.styles) - set(operation.say):
+                raise ValueError(f"operation {name} is not said in the style {min(unsaid)}")
+
+
 def make(records: Iterable[Record], params: Params, seed: int, grammar: dict[str, Any]) -> list[dict[str, Any]]:
     """The first `count` candidates that are unlike the seeds and each other."""
+    typed(grammar, Grammar, "", params.grammar)
     examples = list(records)
     seeds = {record.meta.topic: record for record in examples}
     missing = [operation for operation in grammar["operations"] if operation not in seeds]

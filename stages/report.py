@@ -63,7 +63,7 @@ def plots(evidence: figures.Evidence, metrics: dict[str, Any]) -> dict[str, list
         ],
         "reasons": [{"reason": name, "records": count} for name, count in metrics["top_reasons"].items()],
         "topics": [{"topic": name, "records": count} for name, count in metrics["topics"].items()],
-        "tokens": histogram(examples["tokens"].tolist()),
+        "tokens": histogram(examples["tokens"].dropna().tolist()),
         "scores": histogram(evidence.table["score"].dropna().tolist()),
     }
 

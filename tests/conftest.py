@@ -61,9 +61,10 @@ def stage(root: Path, name: str, source: str = "", code: int = 0, **env: str) ->
 
 def instances(root: Path) -> Iterator[tuple[str, str]]:
     """The stage instances of a project in an order that satisfies their dependencies."""
-    sources = yaml.safe_load((root / "params.yaml").read_text())["sources"]
+    chosen = params.read_yaml(root / "params.yaml")
+    sources = chosen["sources"]
     if "generated" in sources:
-        seeds = yaml.safe_load((root / "params.yaml").read_text())["generate"]["seeds"]
+        seeds = chosen["generate"]["seeds"]
         yield from ((name, seeds) for name in ("collect", "measure", "filter"))
         yield "generate", ""
         sources = {name: at for name, at in sources.items() if name != seeds}
@@ -83,6 +84,20 @@ def sample_project(root: Path) -> Path:
     shutil.copytree(SAMPLE / "data", root / "data")
     shutil.copy(SAMPLE / "params.yaml", root)
     shutil.copy(REPOSITORY / "dvc.yaml", root)
+    if "generate" not in yaml.safe_load((root / "dvc.yaml").read_text())["stages"]:
+        without_generation(root)
+    return root
+
+
+def without_generation(root: Path) -> Path:
+    """The project without the stage `generate` and its source, both of which may be deleted."""
+    chosen = params.read_yaml(root / "params.yaml")
+    chosen.pop("generate", None)
+    chosen["sources"].pop("generated", None)
+    (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
+    stanzas = yaml.safe_load((root / "dvc.yaml").read_text())
+    stanzas["stages"].pop("generate", None)
+    (root / "dvc.yaml").write_text(yaml.safe_dump(stanzas, sort_keys=False))
     return root
 
 

@@ -80,6 +80,13 @@ def test_a_drop_names_the_group_its_size_and_the_cap() -> None:
     assert {"topic_over_cap", "source_over_cap"} == set(balance.REASONS)
 
 
+def test_a_record_over_both_caps_is_dropped_once_and_does_not_count_for_its_source() -> None:
+    drops = decide(facts(*[("faq", "sync")] * 6), Params(max_per_topic=4, max_per_source=3), None).drops
+    assert sorted(drop.reason for drop in drops) == ["source_over_cap", "topic_over_cap", "topic_over_cap"]
+    assert len({drop.id for drop in drops}) == 3
+    assert {drop.evidence["members"] for drop in drops if drop.reason == "source_over_cap"} == {4}
+
+
 def test_records_without_a_topic_are_not_a_crowded_topic() -> None:
     assert len(kept(facts(*[("faq", None)] * 5), max_per_topic=1)) == 5
 

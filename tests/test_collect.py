@@ -71,9 +71,10 @@ JSON_FAULTS = {
     "duplicate_key": b'{"input": "a", "output": "%s", "output": "b"}' % EMAIL.encode(),
     "number_too_large": b'{"input": "%s", "output": "b", "n": %s}' % (EMAIL.encode(), b"1" * 40),
     "number_too_large negative": b'{"input": "a", "output": "b", "n": -9223372036854775809}',
+    "number_too_large by one": b'{"input": "a", "output": "b", "n": 18446744073709551616}',
     "number_too_large float": b'{"input": "a", "output": "b", "n": 1e999}',
     "too_long": row("a" * 1_000, EMAIL),
-    "too_deep": b'{"input": "a", "output": "b", "n": ' + b"[" * 101 + b"]" * 101 + b"}",
+    "too_deep": b'{"input": "a", "output": "b", "n": ' + b"[" * 100 + b"]" * 100 + b"}",
     "wrong_type": row(system={"text": EMAIL}),
     "unknown_shape": json.dumps({"question": EMAIL}).encode(),
     "unknown_shape bare text": json.dumps(EMAIL).encode(),
@@ -323,6 +324,12 @@ def test_an_array_keeps_the_elements_around_a_fault_that_leaves_it_readable(
     assert texts(read(put(tmp_path, "rows.json", content))) == expected
 
 
+def test_a_number_that_python_refuses_to_read_costs_an_array_only_its_own_element(tmp_path: Path) -> None:
+    content = b"[" + ONE + b', {"n": ' + b"1" * 5_000 + b"}, " + TWO + b"]"
+    found = read(put(tmp_path, "rows.json", content), collect.Params())
+    assert texts(found) == ["One", "number_too_large", "Two"]
+
+
 @pytest.mark.parametrize("packed", ["", ".gz"])
 def test_rows_that_are_bare_lists_of_messages_are_conversations(tmp_path: Path, packed: str) -> None:
     rows = [[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": said}] for said in ("One", "Two")]
@@ -481,7 +488,7 @@ def test_a_kind_that_is_not_asked_for_stays(tmp_path: Path) -> None:
 
 def project_of(root: Path, files: dict[str, bytes], **source: Any) -> Path:
     """A project with one source `mine`, a folder of these files."""
-    given = yaml.safe_load((SAMPLE / "params.yaml").read_text("utf-8"))
+    given = params.read_yaml(SAMPLE / "params.yaml")
     given["sources"] = {"mine": {"path": "data/sources/mine", "licence": "CC0-1.0"} | source}
     given["collect"]["longest_row"] = 1_000
     folder = root / "data/sources/mine"

@@ -293,6 +293,14 @@ def test_a_similarity_that_only_rounds_up_to_the_threshold_is_below_it() -> None
     assert pairs == {("b", "a"): 0.8}
 
 
+@pytest.mark.parametrize(("shared", "dropped"), [(80, True), (79, False), (70, False)])
+def test_a_similarity_on_a_limit_counts(shared: int, dropped: bool) -> None:
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + 104)))  # 100 runs
+    drops, pairs = compared({"a": letters, "b": letters[: shared + 4]})
+    assert drops == ({"b": ("a", shared / 100)} if dropped else {})
+    assert pairs == ({} if dropped else {("b", "a"): shared / 100})
+
+
 def test_a_record_like_a_dropped_one_but_not_like_its_survivor_stays() -> None:
     letters = "".join(map(chr, range(0x4E00, 0x4E00 + 144)))
     texts = {"a": letters[:104], "b": letters[10:114], "c": letters[20:124]}  # neighbours 90 of 110, ends 80 of 120
@@ -398,13 +406,14 @@ def test_records_of_the_same_kind_are_compared(more: dict[str, Any]) -> None:
     assert found == {"2" * 32: "exact_duplicate"}
 
 
-def test_pairs_that_stay_are_told_with_the_smaller_id_first() -> None:
+@pytest.mark.parametrize(("better", "worse"), ["ab", "ba"])
+def test_pairs_that_stay_are_told_with_the_smaller_id_first(better: str, worse: str) -> None:
     changed = LONG.replace("kitchen", "bathroom")
     likeness = similarity(f"{LONG}\n{ANSWER}", f"{changed}\n{ANSWER}")
-    one, other = record(LONG, ANSWER, id="b" * 32, meta={"rating": 5}), record(changed, ANSWER, id="a" * 32)
+    one, other = record(LONG, ANSWER, id=better * 32, meta={"rating": 5}), record(changed, ANSWER, id=worse * 32)
     decision = deduped([one, other], threshold=0.99, floor=0.6)
     assert not decision.drops
-    assert decision.rows == [{"a": other.id, "b": one.id, "similarity": round(likeness, 3)}]
+    assert decision.rows == [{"a": "a" * 32, "b": "b" * 32, "similarity": round(likeness, 3)}]
 
 
 @given(st.permutations(range(14)))

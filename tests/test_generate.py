@@ -107,6 +107,8 @@ def test_the_same_seed_gives_the_same_rows_and_another_gives_others() -> None:
     assert encode(again) == encode(shipped())
     first, other = ({encode(row) for row in rows} for rows in (shipped(), shipped(seed=43)))
     assert len(first & other) < 20
+    words, others = ([row["messages"][2]["tool_calls"] for row in rows] for rows in (shipped(), shipped(seed=43)))
+    assert sum(one == other for one, other in zip(words, others, strict=True)) < 20
 
 
 def test_the_order_of_the_grammar_does_not_matter() -> None:

@@ -90,6 +90,7 @@ def test_a_short_reply_that_only_deflects_falls_below_the_threshold(said: str) -
         "If you are not sure which list it was, search for its title.",
         "To see who knows the password of a list, open Members.",
         "Your project manager has the key; nobody else does.",
+        f"I am not sure which version of the app you have. {LONG_GOOD}",
     ],
 )
 def test_an_honest_or_helpful_reply_with_such_words_keeps_its_score(said: str) -> None:
@@ -123,7 +124,13 @@ def test_a_reply_that_shares_a_word_or_cannot_be_told_is_not_off_topic(asked: st
 
 
 @pytest.mark.parametrize(
-    "said", ["USB, PDF, CSV: OK.", "Export as CSV, PDF or ICS from the EU or US servers.", "12345"]
+    "said",
+    [
+        "USB, PDF, CSV: OK.",
+        "Export as CSV, PDF or ICS from the EU or US servers.",
+        "12345",
+        "The EU and US servers keep CSV, PDF and ICS files; HTML and JSON go to the UK.",
+    ],
 )
 def test_abbreviations_are_not_shouting(said: str) -> None:
     assert judged(said).penalties == {}

@@ -271,6 +271,12 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
     assert redact(once, KINDS, "US") == (once, Counter())
 
 
+@pytest.mark.parametrize("glued", ["+12125552368", "a@b.orgA+", "8.8.8.8.", "(212) 555-2368"])
+def test_a_long_row_of_finds_glued_together_ends(glued: str) -> None:
+    found, counts = redact(glued * 2_000, KINDS, "US")
+    assert found.count("[") == counts.total()
+
+
 @settings(deadline=None)
 @given(st.lists(PIECES | st.just(" and "), max_size=6).map("".join))
 def test_every_mark_is_counted(text: str) -> None:

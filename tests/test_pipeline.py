@@ -19,7 +19,7 @@ import yaml
 
 from stages.contract.params import read_yaml
 from stages.contract.record import decode_record
-from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, run, sample_project, stage
+from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, run, sample_project, stage, without_generation
 
 PLANTED = json.loads((SAMPLE / "planted.json").read_text())
 RAW = [
@@ -195,11 +195,7 @@ def test_a_removed_and_a_renamed_source_leave_nothing_behind(built, tmp_path):
 
 
 def test_the_project_works_without_generation(tmp_path):
-    root = sample_project(tmp_path)
-    chosen = read_yaml(root / "params.yaml")
-    del chosen["generate"], chosen["sources"]["generated"]
-    (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
-    build(root)
+    root = build(without_generation(sample_project(tmp_path)))
     assert run("dataset", "gate", cwd=root).returncode == 0
 
 
@@ -287,9 +283,8 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
     root = tmp_path / "changed"
     shutil.copytree(built, root)
     with (root / "data/eval/gold.jsonl").open("a") as file:
-        file.write(
-            '{"messages": [{"role": "user", "content": "A new question, is it?"}, {"role": "assistant", "content": "It is."}]}\n'
-        )
+        said = [{"role": "user", "content": "A new question, is it?"}, {"role": "assistant", "content": "It is."}]
+        file.write(json.dumps({"messages": said}) + "\n")
     assert "has changed" in stage(root, "decontaminate", code=2).stderr
     comments = [line for line in (root / "params.yaml").read_text().splitlines() if "#" in line]
     assert "216 rows, pin moved" in run("dataset", "freeze", cwd=root).stdout

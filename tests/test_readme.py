@@ -15,7 +15,8 @@ from tests.conftest import REPOSITORY, SAMPLE
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = {
     command.strip()
-    for block in re.findall(r"`((?:make|dvc|dataset) [^`]+)`", README) + re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for block in re.findall(r"`((?:make|dvc|dataset) [^`]+)`", README)
+    + re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
     for command in line.split("#")[0].split(" && ")
 }
@@ -43,7 +44,8 @@ def test_a_command_is_there(command):
 @pytest.mark.parametrize("command", sorted(command for command in COMMANDS if command.startswith("dvc ")))
 def test_dvc_knows_the_command_and_its_options(command):
     words = command.replace("…", "").split()[1:]
-    names = [word for word in words if re.fullmatch(r"[a-z]+", word)][: 2 if words[0] in ("exp", "metrics", "params", "plots", "remote") else 1]
+    nested = words[0] in ("exp", "metrics", "params", "plots", "remote")
+    names = [word for word in words if re.fullmatch(r"[a-z]+", word)][: 2 if nested else 1]
     text = subprocess.run(["dvc", *names, "--help"], capture_output=True, text=True, check=True).stdout
     assert all(option in text for option in words if option.startswith("-"))
 
@@ -57,7 +59,8 @@ def test_the_param_of_the_experiment_is_there():
 
 
 def test_every_path_that_is_named_is_there_or_built():
-    built = [str(Path(out)) for stanza in yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"].values() for out in outs(stanza)]
+    stanzas = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"].values()
+    built = [str(Path(out)) for stanza in stanzas for out in outs(stanza)]
     known = [*built, "data/sources/log", "data/curated", "data/origins", "data/dropped"]
     for name in re.findall(r"`((?:data|reports|stages|schemas|tests|lineage)/[\w./]*)", README):
         assert (REPOSITORY / name).exists() or any(name.startswith(out) for out in known), name
@@ -77,7 +80,9 @@ def test_the_tree_names_every_folder_and_file_it_shows():
         parent = name if not line.startswith("  ") else parent
         assert (REPOSITORY / path).exists(), path
     shown = {line.split()[0].rstrip("/") for line in block.splitlines() if line.startswith("  ")}
-    assert shown == {path.name for path in (REPOSITORY / "stages").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert shown == {
+        path.name for path in (REPOSITORY / "stages").iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
 
 
 def test_every_key_of_a_source_is_named():
@@ -95,6 +100,7 @@ def test_the_methods_are_those_of_the_record():
 def test_the_shown_summary_is_the_samples():
     summary = re.search(r"(\d+) rows in, (\d+) examples out", README)
     metrics = params.read_yaml(REPOSITORY / "reports/metrics.json")
-    if summary is None or params.whole.__wrapped__()["project_key"] != params.read_yaml(SAMPLE / "params.yaml")["project_key"]:
+    own, sample = (params.read_yaml(root / "params.yaml")["project_key"] for root in (REPOSITORY, SAMPLE))
+    if summary is None or own != sample:
         pytest.skip("this project has data of its own")
     assert (int(summary[1]), int(summary[2])) == (metrics["input"]["rows"], metrics["dataset"]["examples"])

@@ -211,7 +211,9 @@ def test_a_group_over_several_strata_stays_together(stratify: str) -> None:
         one, other = (
             record(f"{name} {n}", "Yes.", source=name, meta={"topic": name, "group": f"thread {n}"}) for name in "ab"
         )
-        assert len(set(assigned(facts(one, other, stratify=stratify), stratify=stratify).values())) == 1
+        found = assigned(facts(one, other, stratify=stratify), stratify=stratify)
+        assert len(set(found.values())) == 1
+        assert assigned(facts(other, one, stratify=stratify), stratify=stratify) == found
 
 
 def test_each_stratum_has_draws_of_its_own() -> None:

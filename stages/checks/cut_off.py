@@ -25,11 +25,10 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 def measure(record: Record, params: None = None) -> str | None:
     """Where the last reply breaks off, or None."""
     text = record.messages[-1].content.rstrip() if record.messages and record.messages[-1].role == "assistant" else ""
-    if len(re.findall(r"^\s*```", text, re.MULTILINE)) % 2:
+    if "```" in text and len(re.findall(r"^\s*```", text, re.MULTILINE)) % 2:
         return "code_block"
-    if len(text.split()) >= FEWEST and (text.endswith((",", " (", " -")) or OPEN_WORDS.search(text[-40:])):
-        return "sentence"
-    return None
+    breaks = text.endswith((",", " (", " -")) or OPEN_WORDS.search(text[-40:])
+    return "sentence" if breaks and len(text.split()) >= FEWEST else None
 
 
 def decide(value: str | None, params: Params) -> str | None:

@@ -17,10 +17,10 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def measure(record: Record, params: None = None) -> str | None:
     """What is missing, or None. A tool call is text."""
-    asked, said = prompt(record).strip().lower(), reply(record).strip().lower()
+    asked, said = prompt(record).strip(), reply(record).strip()
     if not asked or not said:
         return "empty_reply" if asked else "empty_prompt"
-    return "reply_repeats_prompt" if asked == said else None
+    return "reply_repeats_prompt" if len(asked) == len(said) and asked.lower() == said.lower() else None
 
 
 def decide(value: str | None, params: Params) -> str | None:

@@ -1,6 +1,8 @@
 """The language of prompt and reply, told from prose: code is left out, and a text too short to tell is not judged."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated
 
 from msgspec import Meta as Limits
@@ -65,17 +67,17 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def measure(record: Record, params: Measure) -> dict[str, tuple[str | None, float]]:
     """Language and confidence of what the user and of what the assistant says."""
-    return {
-        side: of(record, role, frozenset(params.candidates))
-        for side, role in (("prompt", "user"), ("reply", "assistant"))
-    }
+    candidates = as_set(params.candidates)
+    return {"prompt": of(record, "user", candidates), "reply": of(record, "assistant", candidates)}
 
 
 def of(record: Record, role: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     """Language and confidence of one side's prose."""
-    return detect(
-        CODE.sub(" ", "\n".join(message.content for message in record.messages if message.role == role)), candidates
-    )
+    text = "\n".join([message.content for message in record.messages if message.role == role])
+    return detect(CODE.sub(" ", text) if "`" in text else text, candidates)
+
+
+as_set: Callable[[tuple[str, ...]], frozenset[str]] = cache(frozenset)
 
 
 def decide(value: dict[str, tuple[str | None, float]], params: Params) -> str | None:

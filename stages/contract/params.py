@@ -101,18 +101,19 @@ def whole() -> dict[str, Any]:
     return read_yaml(ROOT / FILE)
 
 
-def typed(value: Any, expected: type[T], where: str) -> T:
-    """`value` as the type, or a stop that names the key and the nearest right one."""
+def typed(value: Any, expected: type[T], where: str, file: str = FILE) -> T:
+    """`value` as the type, or a stop that names the file, the key and the nearest right one."""
     try:
         return msgspec.convert(value, expected)
     except msgspec.ValidationError as error:
-        raise stop(f"{FILE}: {where}{located(str(error))}; {advice(str(error), expected)}") from None
+        raise stop(f"{file}: {located(str(error), where)}; {advice(str(error), expected)}") from None
 
 
-def located(error: str) -> str:
-    """msgspec's message with its path in front: `$.near` becomes `.near: …`."""
+def located(error: str, where: str) -> str:
+    """msgspec's message with its path, below `where`, in front: `dedup.floor: expected …`."""
     text, _, path = error.partition(" - at `$")
-    return f"{path.rstrip('`')}: {text[0].lower()}{text[1:]}"
+    place = (where + path.rstrip("`")).removeprefix(".")
+    return (f"{place}: " if place else "") + text[0].lower() + text[1:]
 
 
 def advice(error: str, expected: type) -> str:

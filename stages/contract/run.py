@@ -7,6 +7,7 @@ no longer named have left, and holds a lock so that two runs cannot collide.
 
 import argparse
 import fcntl
+import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,6 +50,7 @@ def settings(stage: ModuleType) -> Any:
 @contextmanager
 def running(function: Callable[..., Any]) -> Iterator[tuple[ModuleType, Any]]:
     """The stage and its params, under the lock; a user's mistake ends with its message and exit code 2."""
+    gc.set_threshold(200_000, 50, 100)  # a stage lives for seconds and holds a million objects that are no garbage
     try:
         with lock():
             stage = module(function)
@@ -76,6 +78,11 @@ def source_argument() -> str:
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", required=True, help="a key of `sources` in params.yaml")
     return str(parser.parse_args().source)
+
+
+def no_arguments() -> None:
+    """A stage that sees all sources takes no arguments; `--help` must not run it."""
+    argparse.ArgumentParser().parse_args()
 
 
 def prune() -> None:
@@ -113,6 +120,7 @@ def run_source(read: Callable[..., Record]) -> None:
 
 def run_rows(make: Callable[..., Iterable[dict[str, Any]]]) -> None:
     """generate: from the surviving records of one source to the rows of a new source."""
+    no_arguments()
     with running(make) as (stage, given):
         records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
         grammar = params.read_yaml(paths.ROOT / given.grammar)
@@ -183,6 +191,7 @@ def measured(shard: Shard, measure: Callable[..., Any], given: Any, prepared: An
 
 def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> None:
     """dedup, decontaminate, judge, balance, split: one fact per record in parallel, then one decision over all."""
+    no_arguments()
     with running(measure) as (stage, given):
         prune()
         prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
@@ -200,6 +209,7 @@ def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> 
 
 def run_report(build: Callable[..., dict[str, Iterable[bytes]]]) -> None:
     """export, report: from everything, read only, to files by their paths; a folder of files is swapped in whole."""
+    no_arguments()
     with running(build) as (stage, given), ExitStack() as open_folders:
         prune()
         folders = {folder: open_folders.enter_context(shards.replaced(paths.ROOT / folder)) for folder in stage.FOLDERS}

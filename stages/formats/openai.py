@@ -6,7 +6,7 @@ Written: arguments as a JSON string, content null beside tool calls, no key that
 
 from typing import Any
 
-from stages.contract.record import Example, Fault, Message, Record, ToolCall, decode, digest, encode
+from stages.contract.record import Example, Fault, Message, Record, ToolCall, digest, encode
 from stages.contract.source import parse
 from stages.formats import text
 
@@ -138,16 +138,14 @@ def write(record: Record) -> dict[str, Any]:
 
 def written(message: Message) -> dict[str, Any]:
     """One message as the format spells it."""
-    row: dict[str, Any] = decode(encode(message))
+    row: dict[str, Any] = {"role": message.role, "content": message.content or (None if message.tool_calls else "")}
     if message.tool_calls:
-        row["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": encode(call.arguments).decode()},
-            }
-            for call in message.tool_calls
-        ]
-    return {"content": message.content or (None if message.tool_calls else "")} | {
-        k: v for k, v in row.items() if k != "content"
-    }
+        row["tool_calls"] = [written_call(call) for call in message.tool_calls]
+    optional = {"tool_call_id": message.tool_call_id, "name": message.name, "weight": message.weight}
+    return row | {field: value for field, value in optional.items() if value is not None}
+
+
+def written_call(call: ToolCall) -> dict[str, Any]:
+    """One call as the format spells it: its arguments are the text of an object."""
+    function = {"name": call.name, "arguments": encode(call.arguments).decode()}
+    return {"id": call.id, "type": "function", "function": function}

@@ -29,8 +29,8 @@ class Evidence(Struct):
     intake: dict[str, dict[str, Any]]
     drops: list[Drop]
     table: pd.DataFrame
+    index: dict[str, Any]
     exports: dict[str, Any]
-    losses: dict[str, Any]
 
 
 head = json.Decoder(Head).decode
@@ -85,13 +85,13 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
         "splits": splits(curated, shares),
-        "topics": counts(examples["topic"].fillna("none")) | {},
+        "topics": counts(examples["topic"].fillna("none")),
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": counts(examples["language"].fillna("not told")),
         "licences": counts(curated["licence"]),
         "personal_data": totals(evidence.table["redacted"]),
         "accounting": accounting(evidence, curated),
-        "exports": evidence.losses,
+        "exports": evidence.exports,
     }
 
 
@@ -114,7 +114,8 @@ def totals(counted: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def spread(values: pd.Series) -> dict[str, float]:
-    """Mean and quantiles; zeros if there is nothing."""
+    """Mean and quantiles of what was measured; zeros if there is nothing."""
+    values = values.dropna()
     if values.empty:
         return dict.fromkeys(("mean", "min", "p10", "median", "p90", "p99", "max"), 0.0)
     quantiles = values.quantile([0.1, 0.5, 0.9, 0.99])
@@ -239,10 +240,12 @@ def accounting(evidence: Evidence, curated: pd.DataFrame) -> dict[str, int]:
     late = {drop.id for drop in evidence.drops if drop.stage != "collect"}
     records, kept = set(evidence.table.index), set(curated.index)
     rows = sum(source["rows"] for source in evidence.intake.values())
-    return {
+    found = {
         "rows_unaccounted": rows - len(records) - len(early),
         "records_unaccounted": len(records - kept - late),
         "records_both_kept_and_dropped": len(kept & late),
         "drops_of_unknown_records": len(late - records),
+        "curated_unknown_records": len(evidence.index.keys() - records),
         "records_twice": len(evidence.table) - len(records),
     }
+    return {"problems": sum(map(abs, found.values()))} | found

