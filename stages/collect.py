@@ -36,6 +36,7 @@ REASONS = {
     "bad_arguments": "a tool call's arguments are not a JSON object",
     "not_text": "a message has parts that are not text",
     "missing_ending": "a preference pair lacks one of its endings",
+    "same_endings": "the two endings of a preference pair are the same",
     "empty_file": "the file has no row",
 }
 
@@ -116,8 +117,19 @@ def walked(value: Any, cleaned: Callable[[str], str]) -> Any:
     if isinstance(value, list):
         return [walked(each, cleaned) for each in value]
     if isinstance(value, dict):
-        return {cleaned(key): walked(each, cleaned) for key, each in value.items()}
+        return walked_object(value, cleaned)
     return value
+
+
+def walked_object(value: dict[str, Any], cleaned: Callable[[str], str]) -> dict[str, Any]:
+    """A JSON object, cleaned; keys that become the same, as two addresses do, are numbered so that no value is lost."""
+    result: dict[str, Any] = {}
+    for key, each in value.items():
+        name = base = cleaned(key)
+        while name in result:
+            name = f"{base}_{len(result) + 1}"
+        result[name] = walked(each, cleaned)
+    return result
 
 
 def described(row: dict[str, Any], source: Source, cleaned: Callable[[str], str]) -> Meta:

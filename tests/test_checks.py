@@ -306,7 +306,11 @@ def test_a_language_is_told_and_a_text_too_short_is_not_judged(text: str, expect
 
 def test_a_language_is_chosen_among_the_candidates() -> None:
     assert lid.detect(GERMAN, frozenset({"en", "de"}))[0] == "de"
-    assert lid.detect(GERMAN, frozenset({"en", "nl"}))[0] in {"en", "nl"}
+    assert lid.detect("Dit is een lange zin in mijn taal", frozenset({"en", "nl"}))[0] == "nl"
+
+
+def test_a_text_that_is_surely_in_no_candidate_is_not_taken_for_one() -> None:
+    assert lid.detect(GERMAN, frozenset({"en", "nl"}))[0] == "de"
 
 
 # cut_off

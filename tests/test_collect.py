@@ -96,6 +96,7 @@ CHAT_FAULTS = {
     "wrong_type tools": chat(tools=[EMAIL]),
 }
 PAIR_FAULTS = {
+    "same_endings": json.dumps({"prompt": EMAIL, "chosen": "Yes.", "rejected": "Yes."}).encode(),
     "missing_ending": json.dumps({"prompt": EMAIL, "chosen": "Yes.", "rejected": []}).encode(),
     "missing_ending equal": json.dumps(
         {name: [{"role": "user", "content": EMAIL}] for name in ("chosen", "rejected")}

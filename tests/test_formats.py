@@ -3,7 +3,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stages import formats
@@ -199,6 +199,7 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("openai", {"messages": [USER], "label": "yes"}, "wrong_type", "label"),
     ("openai", {"messages": [USER], "tools": {}}, "wrong_type", "tools"),
     ("openai", {"messages": [USER], "tools": "[not json"}, "broken_json", ""),
+    ("preference", {"prompt": "a", "chosen": "b", "rejected": "b"}, "same_endings", ""),
     ("preference", {"prompt": "a", "chosen": "b", "rejected": []}, "missing_ending", ""),
     ("preference", {"prompt": "a", "chosen": [], "rejected": "b"}, "missing_ending", ""),
     ("preference", {"chosen": [USER], "rejected": [USER]}, "missing_ending", ""),
@@ -532,8 +533,16 @@ def test_an_exchange_is_read_back_the_same_from_alpaca(turns: list[dict[str, Any
 
 @given(conversation(), exchange(), exchange())
 def test_a_pair_is_read_back_the_same(row: dict[str, Any], better: list[Any], worse: list[Any]) -> None:
+    assume(better[1:] != worse[1:])
     start = {"prompt": [*row["messages"], {"role": "user", "content": "And?"}], "tools": row["tools"]}
     example = read("preference", {**start, "chosen": better[1:], "rejected": worse[1:]})
     given = record(messages=example.messages, rejected=example.rejected, tools=example.tools)
     written = json.loads(json.dumps(formats.shape("preference").write(given)))
     assert read("preference", written) == example
+
+
+def test_a_pair_with_an_instruction_asks_what_alpaca_asks() -> None:
+    row = {"instruction": "Add these.", "input": "1 and 2", "chosen": "3", "rejected": "12"}
+    example = read("preference", row)
+    assert [message.content for message in example.messages] == ["Add these.\n1 and 2", "3"]
+    assert [message.content for message in example.rejected] == ["12"]

@@ -287,3 +287,10 @@ def test_every_mark_is_counted(text: str) -> None:
 @given(st.text("abcdefghijk lmnop.,!?\n", max_size=200))
 def test_words_alone_are_never_touched(text: str) -> None:
     assert redact(text, KINDS, "US") == (text, Counter())
+
+
+def test_two_keys_that_are_replaced_alike_keep_both_their_values() -> None:
+    cleaned = collect.cleaner(collect.Params(), Counter())
+    found = collect.walked({"a.b@example.org": 1, "c.d@example.org": 2}, cleaned)
+    assert sorted(found.values()) == [1, 2]
+    assert all("@" not in key for key in found)

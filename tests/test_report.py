@@ -262,6 +262,7 @@ def test_the_reasons_are_listed_by_count_and_then_by_name() -> None:
 )
 def test_accounting_finds_what_is_missing_or_twice(found: Evidence, wrong: dict[str, int]) -> None:
     told = counted(found)["accounting"]
+    assert told.pop("problems") == sum(map(abs, wrong.values()))
     assert {key: value for key, value in told.items() if value} == wrong
 
 

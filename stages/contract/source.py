@@ -154,12 +154,8 @@ def is_document(path: Path, limits: Limits) -> bool:
     first, _, rest = head.partition(b"\n")
     if head[:1] == b"[":
         return not (rest.strip() and parses(first))  # rows that are lists of messages stand one a line
-    return (
-        head[:1] == b"{"
-        and bool(rest.strip())
-        and not path.name.removesuffix(".gz").endswith(".jsonl")
-        and not parses(first)
-    )
+    spread = head[:1] == b"{" and bool(rest.strip()) and not path.name.lower().removesuffix(".gz").endswith(".jsonl")
+    return spread and not parses(first) and not parses(rest.lstrip().partition(b"\n")[0])
 
 
 def parses(line: bytes) -> bool:

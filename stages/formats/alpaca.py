@@ -13,11 +13,15 @@ def matches(row: Any) -> bool:
 
 def read(row: Any) -> Example:
     """One exchange, after those of its history."""
-    asked = "\n".join(
+    return Example([*asked(row), Message("assistant", text(row.get("output", row.get("response")), "output"))])
+
+
+def asked(row: dict[str, Any]) -> list[Message]:
+    """What stands before the answer."""
+    given = "\n".join(
         filter(None, (text(row.get("instruction"), "instruction"), text(row.get("input") or "", "input")))
     )
-    answer = text(row.get("output", row.get("response")), "output")
-    return Example([*opening(row), Message("user", asked), Message("assistant", answer)])
+    return [*opening(row), Message("user", given)]
 
 
 def opening(row: dict[str, Any]) -> list[Message]:

@@ -1,13 +1,14 @@
 """Preference pairs: a prompt with a winning and a losing ending.
 
-Read: `prompt`/`chosen`/`rejected` as texts or messages; chosen and rejected as whole conversations; ShareGPT turns with
-`chosen` and `rejected` turns; OpenAI's `input`/`preferred_output`/`non_preferred_output`, which is also what is written.
+Read: `prompt` (or Alpaca's `instruction` and `input`) with `chosen` and `rejected` as texts or messages; chosen and rejected
+as whole conversations; ShareGPT turns with `chosen` and `rejected` turns; OpenAI's `input`/`preferred_output`/
+`non_preferred_output`, which is also what is written.
 """
 
 from typing import Any
 
 from stages.contract.record import Example, Fault, Record, ending
-from stages.formats import openai, sharegpt
+from stages.formats import alpaca, openai, sharegpt
 
 
 def matches(row: Any) -> bool:
@@ -36,6 +37,8 @@ def read(row: Any) -> Example:
     losing = openai.messages([*start, *rejected], "rejected")[len(start) :]
     if not losing or len(whole) == len(start):
         raise Fault("missing_ending", {"chosen_turns": len(chosen), "rejected_turns": len(rejected)})
+    if chosen == rejected:
+        raise Fault("same_endings", {"turns": len(chosen)})
     return Example(whole, openai.tools(row.get("tools")), losing)
 
 
@@ -43,6 +46,8 @@ def beginning(row: dict[str, Any]) -> list[Any]:
     """The messages before the two endings."""
     if "conversations" in row:
         return [*sharegpt.opening(row), *map(sharegpt.as_message, listed(row["conversations"], "conversations"))]
+    if "instruction" in row:
+        return [openai.written(message) for message in alpaca.asked(row)]
     given = row.get("prompt", row.get("messages", row.get("question")))
     if given is None:
         return []
