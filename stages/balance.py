@@ -38,6 +38,11 @@ def prepare(params: Params) -> None:
         source(name)
 
 
+def needed(params: Params) -> bool:
+    """Whether there is anything to balance; if not, no record is read."""
+    return params != Params()
+
+
 def measure(record: Record, params: Params, prepared: None) -> Fact:
     """The record's source and topic."""
     return record.source, record.meta.topic

@@ -84,7 +84,8 @@ def cleaner(params: Params, counts: Counter[str]) -> Callable[[str], str]:
 
     def cleaned(text: str) -> str:
         text, found = redact(normalise(text, straight), kinds, params.phone_region)
-        counts.update(found)
+        if found:
+            counts.update(found)
         return text
 
     return cleaned

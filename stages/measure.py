@@ -4,6 +4,8 @@ Moving a threshold therefore measures nothing again. What dedup needs of a recor
 measured here as well, because it is per record, slow and never changes.
 """
 
+from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +24,7 @@ MEASURES = [
     if hasattr(checks.check(name), "Measure")
 ]
 Params = msgspec.defstruct(
-    "Params", [("skip", list[str], []), *MEASURES], forbid_unknown_fields=True, frozen=True, module=__name__
+    "Params", [("skip", tuple[str, ...], ()), *MEASURES], forbid_unknown_fields=True, frozen=True, module=__name__
 )
 """`skip` names checks that are not measured, and then not decided; the rest is what the checks measure with."""
 SIGNED = [("id", "S32"), ("exact", "S32"), ("minhash", "<u4", (128,))]
@@ -39,18 +41,22 @@ def prepare() -> None:
 
 def measure(record: Record, params: Any) -> dict[str, Any]:
     """The value of every check; of a preference pair also those of its losing ending, under `rejected`."""
-    values = {
-        name: checks.check(name).measure(record, getattr(params, name, None))
-        for name in checks.names()
-        if name not in params.skip
-    }
+    values = {name: check.measure(record, limits) for name, check, limits in measured(params)}
     if record.rejected:
         losing = msgspec.structs.replace(
             record, messages=record.messages[: ending(record.messages)] + record.rejected, rejected=[]
         )
-        both = [name for name in values if getattr(checks.check(name), "ENDINGS", False)]
-        values["rejected"] = {name: checks.check(name).measure(losing, getattr(params, name, None)) for name in both}
+        both = [(name, check, limits) for name, check, limits in measured(params) if getattr(check, "ENDINGS", False)]
+        values["rejected"] = {name: check.measure(losing, limits) for name, check, limits in both}
     return values
+
+
+@cache
+def measured(params: Any) -> list[tuple[str, ModuleType, Any]]:
+    """The checks that are not skipped, each with what it measures with."""
+    return [
+        (name, checks.check(name), getattr(params, name, None)) for name in checks.names() if name not in params.skip
+    ]
 
 
 def sign(records: list[Record]) -> "NDArray[np.void]":

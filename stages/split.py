@@ -91,7 +91,9 @@ def joined(keys: dict[str, Iterable[Key]]) -> dict[str, str]:
             holders[key].append(identifier)
     group: dict[str, str] = {}
     for identifier in keys:
-        if identifier not in group:
+        if identifier not in group and all(len(holders[key]) == 1 for key in keys[identifier]):
+            group[identifier] = digest(min(keys[identifier]))
+        elif identifier not in group:
             members, ties = reached(identifier, keys, holders)
             group |= dict.fromkeys(members, digest(min(ties)))
     return group

@@ -30,6 +30,8 @@ def measure(record: Record, params: None = None) -> float:
     """Share of repeated runs in what the assistant says in its reply, from 0 to 1. What a tool returns is not its own."""
     said = record.messages[ending(record.messages) :]
     text = "\n".join([message.content for message in said if message.role == "assistant"])
+    if len(text) < 2 * FEWEST:
+        return 0.0
     words = text.split()
     if len(words) >= FEWEST:
         return repeated(words, RUN)

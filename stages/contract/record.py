@@ -125,7 +125,10 @@ def kind(record: Record) -> Literal["example", "preference", "labelled"]:
 
 def ending(messages: list[Message]) -> int:
     """Index of the first message after the last user turn: where the prompt stops and the reply starts."""
-    return next((place for place in range(len(messages), 0, -1) if messages[place - 1].role == "user"), 0)
+    for place in range(len(messages), 0, -1):
+        if messages[place - 1].role == "user":
+            return place
+    return 0
 
 
 def spoken(message: Message) -> str:

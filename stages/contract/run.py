@@ -197,7 +197,8 @@ def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> 
         prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
         work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
         facts: dict[str, Any] = {}
-        for part in engine.map(work, survivors(name_of(stage), list(params.sources()))):
+        needed = stage.needed(given) if hasattr(stage, "needed") else True
+        for part in engine.map(work, survivors(name_of(stage), list(params.sources())) if needed else []):
             facts.update(part)
         facts = dict(sorted(facts.items()))
         decision = stage.decide(facts, given, prepared)

@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-LOOKED_AT = 200  # characters of a text: 99.9 % of three-sentence texts in 31 languages are told right, as with 300
+LOOKED_AT = (100, 200)  # characters of a text; the longer piece is only looked at if the shorter leaves a doubt
+SURE = 0.9  # probability that leaves none: right for 99.9 % of three-sentence texts in 31 languages, as with 300 characters
 LEAST = 0.1  # probability from which a candidate beats the likeliest language, if that is no candidate
 SHORTEST = 20  # letters; below it the model guesses (measured: "Yes" is Turkish)
 
@@ -23,14 +24,25 @@ def model() -> Any:
 
 def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     """The likeliest language and its probability, a candidate if one is likely at all; None if the text is too short."""
-    head = " ".join(text[:LOOKED_AT].split())
+    if len(text) < SHORTEST and text.isascii():
+        return None, 0.0
+    head = " ".join(text[: LOOKED_AT[-1]].split())
     if len(head) < 4 * SHORTEST and head.isascii() and sum(map(str.isalpha, head)) < SHORTEST:
         return None, 0.0
-    likeliest = ranked(head, 1)
+    for length in LOOKED_AT:
+        language, share = chosen(head[:length], candidates)
+        if share >= SURE or len(head) <= length:
+            break
+    return language, share
+
+
+def chosen(line: str, candidates: frozenset[str]) -> tuple[str | None, float]:
+    """The likeliest language of a line: the best candidate, unless none is likely."""
+    likeliest = ranked(line, 1)
     if candidates.issuperset(likeliest):
         return next(iter(likeliest.items()), (None, 0.0))
     among = {
-        language: share for language, share in ranked(head, 8).items() if language in candidates and share >= LEAST
+        language: share for language, share in ranked(line, 8).items() if language in candidates and share >= LEAST
     }
     return max((among or likeliest).items(), key=lambda item: item[1], default=(None, 0.0))
 

@@ -2,8 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ def near(
     The members come in the order of preference, `signatures` has a row for each, shape (members, 128), and `texts_of` gives
     the texts of those it is asked for. A member is compared with at most `compared` survivors, the likeliest first.
     """
-    keys = [[key for key in row if key] for row in band_keys(signatures, *bands(floor, recall)).tolist()]
+    keys = list(shared_keys(band_keys(signatures, *bands(floor, recall))))
     texts = texts_of([member for member, met in zip(members, keys, strict=True) if met])
     runs_of = cache(lambda member: runs(texts[member]))
     lowest = floor - DEVIATIONS * math.sqrt(floor * (1 - floor) / signatures.shape[1])
@@ -54,6 +55,13 @@ def near(
             for key in met:
                 survivors[key].append(place)
     return drops, pairs
+
+
+def shared_keys(keys: NDArray[np.uint64]) -> Iterator[list[int]]:
+    """Of each record the keys that another record has too, from an array of shape (records, bands) with 0 for none."""
+    flat = keys[keys > 0].tolist()
+    stops = np.count_nonzero(keys, axis=1).cumsum().tolist()
+    return (flat[start:stop] for start, stop in pairwise([0, *stops]))
 
 
 def nearest(estimates: NDArray[np.float64], lowest: float, most: int) -> list[int]:
