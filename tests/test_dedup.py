@@ -123,7 +123,7 @@ def test_the_reference_hash_gives_the_published_values(data: bytes, expected: in
 def test_the_hash_of_every_length_a_run_can_have_is_that_of_the_reference(length: int) -> None:
     data = bytes((37 * place + length) % 256 for place in range(40))
     starts = np.array([0, 3, 19])
-    found = minhash.xxh32(np.frombuffer(data, np.uint8), starts, length)
+    found = minhash.xxh32(lambda offset: np.frombuffer(data, np.uint8)[starts + offset], length)
     assert found.tolist() == [xxh32(data[start : start + length]) for start in starts]
 
 

@@ -4,7 +4,7 @@ The signatures are, bit for bit, those of `datasketch.MinHash(128, scheme="affin
 over the UTF-8 bytes of the runs of five characters; a test compares them. datasketch draws the permutations.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,50 +44,65 @@ def finished(
     return value ^ (value >> np.uint32(third))
 
 
-def xxh32(data: "NDArray[np.uint8]", starts: "NDArray[Any]", length: int) -> "NDArray[np.uint32]":
-    """xxh32 with seed 0 of the `length` bytes at each start; `length` is at most 20, as five characters are."""
-
-    def byte(offset: int) -> "NDArray[np.uint32]":
-        return np.asarray(data[starts + offset], np.uint32)
+def xxh32(byte: "Callable[[int], NDArray[np.uint8]]", length: int) -> "NDArray[np.uint32]":
+    """xxh32 with seed 0 of many runs of `length` bytes, at most 20, as five characters are; `byte(n)` is each run's n-th."""
 
     def lane(offset: int) -> "NDArray[np.uint32]":
-        shifted = [byte(offset + place) << np.uint32(8 * place) for place in range(4)]
+        shifted = [byte(offset + place).astype(np.uint32) << np.uint32(8 * place) for place in range(4)]
         return np.asarray(np.bitwise_or.reduce(shifted))
 
-    mixed: NDArray[np.uint32] = np.full(len(starts), P5, np.uint32)
+    state: NDArray[np.uint32] = np.full(len(byte(0)), P5, np.uint32)
     if length >= 16:
         lanes = [rotated(seed + lane(4 * i) * P2, 13) * P1 for i, seed in enumerate(SEEDS)]
-        mixed = np.sum([rotated(each, bits) for each, bits in zip(lanes, (1, 7, 12, 18), strict=True)], 0, np.uint32)
-    mixed += np.uint32(length)
+        state = np.sum([rotated(each, bits) for each, bits in zip(lanes, (1, 7, 12, 18), strict=True)], 0, np.uint32)
+    state += np.uint32(length)
     done = 16 if length >= 16 else 0
     while done + 4 <= length:
-        mixed = rotated(mixed + lane(done) * P3, 17) * P4
+        state = rotated(state + lane(done) * P3, 17) * P4
         done += 4
     for offset in range(done, length):
-        mixed = rotated(mixed + byte(offset) * P5, 11) * P1
-    return finished(mixed, 15, int(P2), 13, int(P3), 16)
+        state = rotated(state + byte(offset).astype(np.uint32) * P5, 11) * P1
+    return finished(state, 15, int(P2), 13, int(P3), 16)
 
 
 def run_hashes(texts: Sequence[str]) -> "tuple[NDArray[np.uint32], NDArray[np.int64]]":
     """Hashes of the runs of all texts, one text after the other, and where each text's runs start."""
-    data = np.frombuffer("".join(texts).encode() + bytes(4), np.uint8)
-    heads = np.flatnonzero((data & 0xC0) != 0x80)  # first byte of each character, and the four of the padding
+    joined = "".join(texts)
     lengths = np.array([len(text) for text in texts])
     counts = np.maximum(lengths - RUN + 1, 1)
-    firsts = np.cumsum(lengths) - lengths
     starts = np.concatenate(([0], np.cumsum(counts)))
-    letters = np.arange(starts[-1]) + np.repeat(firsts - starts[:-1], counts)
+    if joined.isascii() and lengths.min() >= RUN:
+        return mixed(ascii_hashes(joined, lengths)), starts
+    data = np.frombuffer(joined.encode() + bytes(4), np.uint8)
+    heads = np.flatnonzero((data & 0xC0) != 0x80)  # first byte of each character, and the four of the padding
+    letters = np.arange(starts[-1]) + np.repeat(np.cumsum(lengths) - lengths - starts[:-1], counts)
     widths = np.repeat(np.minimum(lengths, RUN), counts)
-    return hashed(data, heads[letters], heads[letters + widths]), starts
+    return mixed(hashed(data, heads[letters], heads[letters + widths])), starts
+
+
+def ascii_hashes(joined: str, lengths: "NDArray[np.int64]") -> "NDArray[np.uint32]":
+    """xxh32 of the runs of texts in ASCII: of all runs of the joined texts, less those that cross a border."""
+    data = np.frombuffer(joined.encode(), np.uint8)
+    count = len(data) - RUN + 1
+    inside = np.ones(len(data), bool)
+    for before in range(1, RUN):
+        inside[np.cumsum(lengths) - before] = False
+    return xxh32(lambda offset: data[offset : offset + count], RUN)[inside[:count]]
 
 
 def hashed(data: "NDArray[np.uint8]", begins: "NDArray[Any]", ends: "NDArray[Any]") -> "NDArray[np.uint32]":
-    """xxh32 of each slice, then MurmurHash3's finish: what datasketch does before it permutes."""
+    """xxh32 of each slice of the data; slices of one length are hashed together."""
     sizes = ends - begins
     hashes = np.empty(len(begins), np.uint32)
     for size in np.flatnonzero(np.bincount(sizes)).tolist():
-        these = slice(None) if len(found := np.flatnonzero(sizes == size)) == len(sizes) else found
-        hashes[these] = xxh32(data, begins[these], size)
+        these = np.flatnonzero(sizes == size)
+        firsts = begins[these]
+        hashes[these] = xxh32(lambda offset, firsts=firsts: data[firsts + offset], size)  # type: ignore[misc]
+    return hashes
+
+
+def mixed(hashes: "NDArray[np.uint32]") -> "NDArray[np.uint32]":
+    """MurmurHash3's finish, which datasketch applies before it permutes."""
     return finished(hashes, 16, 0x85EBCA6B, 13, 0xC2B2AE35, 16)
 
 
@@ -105,14 +120,23 @@ def signatures(texts: Sequence[str]) -> "NDArray[np.uint32]":
     """Signatures of the folded texts, shape (texts, 128). An empty text is hashed as one empty run."""
     folded = [fold(text) for text in texts]
     result = np.empty((len(folded), PERMUTATIONS), np.uint32)
-    multipliers, summands = permutations()
-    for start, stop in blocks(folded):
-        hashes, starts = run_hashes(folded[start:stop])
-        permuted = np.empty_like(hashes)
-        for column in range(PERMUTATIONS):
-            np.multiply(hashes, multipliers[column], out=permuted)
-            permuted += summands[column]
-            result[start:stop, column] = np.minimum.reduceat(permuted, starts[:-1])
+    simple = np.array([text.isascii() and len(text) >= RUN for text in folded], bool)
+    for places in (np.flatnonzero(simple), np.flatnonzero(~simple)):  # texts in ASCII apart: their runs hash faster
+        for start, stop in blocks([folded[place] for place in places]):
+            these = places[start:stop]
+            result[these] = block_signatures([folded[place] for place in these])
+    return result
+
+
+def block_signatures(texts: Sequence[str]) -> "NDArray[np.uint32]":
+    """Signatures of a block of folded texts: of each permutation the least value over a text's runs."""
+    hashes, starts = run_hashes(texts)
+    permuted = np.empty_like(hashes)
+    result = np.empty((len(texts), PERMUTATIONS), np.uint32)
+    for column, (multiplier, summand) in enumerate(zip(*permutations(), strict=True)):
+        np.multiply(hashes, multiplier, out=permuted)
+        permuted += summand
+        result[:, column] = np.minimum.reduceat(permuted, starts[:-1])
     return result
 
 
