@@ -19,7 +19,17 @@ import yaml
 
 from stages.contract.params import read_yaml
 from stages.contract.record import decode_record
-from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, run, sample_project, stage, without_generation
+from tests.conftest import (
+    REPOSITORY,
+    SAMPLE,
+    build,
+    is_the_sample,
+    json_lines,
+    run,
+    sample_project,
+    stage,
+    without_generation,
+)
 
 PLANTED = json.loads((SAMPLE / "planted.json").read_text())
 RAW = [
@@ -333,8 +343,8 @@ def test_no_two_rows_of_the_evaluation_set_share_eight_words_in_a_row():
 
 
 def test_the_shipped_sample_is_the_one_the_tests_own():
-    if read_yaml(REPOSITORY / "params.yaml")["project_key"] != read_yaml(SAMPLE / "params.yaml")["project_key"]:
+    if not is_the_sample():
         pytest.skip("this project has data of its own")
-    for path in [*(SAMPLE / "data").rglob("*"), SAMPLE / "params.yaml"]:
+    for path in (SAMPLE / "data").rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (REPOSITORY / path.relative_to(SAMPLE)).read_bytes(), path

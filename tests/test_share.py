@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from stages.contract.params import read_yaml
-from tests.conftest import REPOSITORY, run, sample_project
+from tests.conftest import REPOSITORY, run, sample_project, without_generation
 
 NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
@@ -33,6 +33,8 @@ def shared(tmp_path_factory):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, root / name)
     sample_project(root)
+    if "generate:" not in (root / "dvc.yaml").read_text():
+        without_generation(root)
     git(root, "init", "-q", "-b", "main")
     assert "Running stage 'report'" in dvc(root, "repro")
     git(root, "add", "-A")
