@@ -222,6 +222,22 @@ def test_measuring_again_takes_over_the_shards_that_did_not_change(tmp_path):
     assert [name for name in before if before[name] != after[name]] == [max(before)]
 
 
+def test_a_shard_of_scores_that_is_not_what_was_written_is_measured_again(tmp_path):
+    root = wide_project(tmp_path / "p", rows=3_000)
+    for name in ("collect", "measure"):
+        stage(root, name, "log")
+    before = outputs(root)
+    scores, signed = (root / f"data/{kind}" for kind in ("scores/log/00000.jsonl", "signatures/log/00000.npy"))
+    for path, content in (
+        (scores, scores.read_bytes().replace(b"0", b"1", 1)),
+        (signed, b"nothing"),
+        (scores, b"no json"),
+    ):
+        path.write_bytes(content)
+        stage(root, "measure", "log")
+        assert outputs(root) == before
+
+
 # killed at any moment
 
 

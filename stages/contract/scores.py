@@ -1,7 +1,8 @@
 """What `measure` keeps of each record, shard by shard: scores as JSON Lines, digests and signatures as arrays.
 
-The first line of a shard of scores names the digest of what it was measured from, so that measuring again reuses every
-shard whose records, code, params and library versions are the same.
+The first line of a shard of scores names the digest of what it was measured from, of its own rows and of the signatures
+beside it. Measuring again takes over every shard whose records, code, params and library versions are the same and whose
+files are still those that were written: one that a kill left without its partner, or that somebody edited, is not trusted.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ def measured_with(stage: ModuleType, given: Any) -> str:
         for file in sorted([repository / place, *(repository / place).rglob("*")])
         if file.is_file()
     )
-    code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.suffix in (".py", ".xz")]
+    code = [sha256(file.read_bytes()) for file in files if file.suffix in (".py", ".xz")]
     libraries = {library: params.versions()[library] for library in params.versions_of("measure")}
     return digest(stage.__name__, code, msgspec.to_builtins(given), libraries)
 
@@ -56,34 +57,52 @@ def measured_with(stage: ModuleType, given: Any) -> str:
 def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
     """Measure the records of a source; shards measured before from the same are taken as they are."""
     basis = measured_with(stage, given)
-    old = {first_line(path): path for path in shards.of(paths.scores(source))}
+    old = {header(path).get("measured_from"): path for path in shards.of(paths.scores(source))}
     records = shards.of(paths.records(source))
     with shards.replaced(paths.scores(source)) as scores, shards.replaced(paths.signatures(source)) as signatures:
         scores.mkdir(parents=True)
         signatures.mkdir(parents=True)
         work = partial(measure_shard, stage=stage.__name__, given=given)
-        names = {record: digest(basis, hashlib.sha256(record.read_bytes()).hexdigest()) for record in records}
-        fresh = [record for record in records if not reused(old.get(names[record]), record, scores, signatures, source)]
+        origin = {record: digest(basis, sha256(record.read_bytes())) for record in records}
+        places = {record: (scores / record.name, signed_beside(signatures / record.name)) for record in records}
+        fresh = [record for record in records if not taken_over(old.get(origin[record]), *places[record], source)]
         if fresh:
             stage.prepare()
         for record, (rows, signed) in zip(fresh, engine.map(work, fresh), strict=True):
-            shards.write(scores / record.name, [encode({"measured_from": names[record]}), *rows])
-            (signatures / record.name).with_suffix(".npy").write_bytes(signed)
+            first = {"measured_from": origin[record], "rows": sha256(b"\n".join(rows)), "signatures": sha256(signed)}
+            shards.write(places[record][0], [encode(first), *rows])
+            places[record][1].write_bytes(signed)
 
 
-def first_line(path: Path) -> str:
-    """The digest that a shard of scores was measured from."""
+def sha256(content: bytes) -> str:
+    """The digest of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def signed_beside(path: Path) -> Path:
+    """The file of signatures that belongs to a shard's name."""
+    return path.with_suffix(".npy")
+
+
+def header(path: Path) -> dict[str, Any]:
+    """The first line of a shard of scores; nothing if it is not one."""
     with path.open("rb") as file:
-        return str(decode(file.readline())["measured_from"])
+        try:
+            return dict(decode(file.readline()))
+        except (msgspec.DecodeError, TypeError, ValueError):
+            return {}
 
 
-def reused(old: Path | None, record: Path, scores: Path, signatures: Path, source: str) -> bool:
-    """Take over what was measured before, if it was, under the name that the shard of records has now."""
-    signed = (paths.signatures(source) / old.name).with_suffix(".npy") if old else None
+def taken_over(old: Path | None, scores: Path, signatures: Path, source: str) -> bool:
+    """Link what was measured before under the names it has now, if both files are what the first line says."""
+    signed = signed_beside(paths.signatures(source) / old.name) if old else None
     if not old or not signed or not signed.exists():
         return False
-    os.link(old, scores / record.name)
-    os.link(signed, (signatures / record.name).with_suffix(".npy"))
+    first, rows = header(old), old.read_bytes().partition(b"\n")[2].removesuffix(b"\n")
+    if (first.get("rows"), first.get("signatures")) != (sha256(rows), sha256(signed.read_bytes())):
+        return False
+    os.link(old, scores)
+    os.link(signed, signatures)
     return True
 
 
