@@ -9,6 +9,7 @@ READY := .venv/.ready
 .PHONY: run test lint bench lock schemas clean
 
 run: $(READY)
+	@dataset check
 	@dvc repro
 	@dataset summary
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from math import isfinite
 from sys import intern
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
@@ -36,9 +37,14 @@ REASONS = {
     "bad_arguments": "a tool call's arguments are not a JSON object",
     "not_text": "a message has parts that are not text",
     "missing_ending": "a preference pair lacks one of its endings",
+    "endings_with_questions": "the two endings of a preference pair are conversations of their own",
     "same_endings": "the two endings of a preference pair are the same",
     "empty_file": "the file has no row",
 }
+
+
+MEDIA = ("images", "image", "videos", "video", "audios", "audio")
+LONG_NUMBER = 10**12  # a card number written as a number has 13 digits or more
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,27 +61,42 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     largest_file: Annotated[int, Limits(description="bytes, unpacked", ge=1_000)] = 4_000_000_000
 
 
-def shape_of(values: list[Any], name: str, source: Source) -> str | None:
-    """The shape of a file's rows: the declared one, or the one that most of the first rows have."""
+def check(name: str, source: Source) -> None:
+    """Stop at a declared shape that there is no file for."""
     if source.shape and source.shape not in formats.names():
         known = ", ".join(formats.names())
         raise stop(f"params.yaml: sources.{name}.shape: {source.shape!r} is unknown; known are {known}")
-    return source.shape or formats.detect([formats.renamed(value, source.fields) for value in values])
 
 
-def read(row: Row, name: str, source: Source, shape: str | None, params: Params) -> Record:
+def shape_of(given: Any, source: Source) -> ModuleType:
+    """The shape of a row: the declared one, or the one it has; row by row, so that the order of rows changes nothing."""
+    shapes = [formats.shape(name) for name in ([source.shape] if source.shape else formats.names())]
+    found = next((shape for shape in shapes if shape.matches(given)), None)
+    if found is None:
+        raise Fault("unknown_shape", {"expected": source.shape or "any of " + ", ".join(formats.names())})
+    return found
+
+
+def read(row: Row, name: str, source: Source, params: Params) -> Record:
     """The clean record of one row, or a Fault. Its id is set only if the source `name` declares a key."""
-    given = formats.renamed(value_of(row), source.fields)
-    if shape is None or not formats.shape(shape).matches(given):
-        raise Fault("unknown_shape", {"expected": shape or "any of " + ", ".join(formats.names())})
+    original = value_of(row)
+    given = formats.renamed(original, source.fields)
+    refuse_media(given)
     counts: Counter[str] = Counter()
-    example = clean(formats.shape(shape).read(given), cleaner(params, counts))
-    fields = given if isinstance(given, dict) else {}
+    example = clean(shape_of(given, source).read(given), cleaner(params, counts))
+    fields = {**original, **given} if isinstance(given, dict) else {}
     meta = described(fields, source, cleaner(params, counts))
     meta.redacted = dict(sorted(counts.items()))
     key = fields.get(source.id_field) if source.id_field else None
     identifier = "" if key in (None, "") else digest(name, str(key), key=project_key())
     return Record(identifier, name, example.messages, meta, example.tools, example.rejected, example.label)
+
+
+def refuse_media(row: Any) -> None:
+    """A Fault if the row has pictures, sound or films beside its text: the text alone would speak of what is not there."""
+    for field in MEDIA:
+        if isinstance(row, dict) and row.get(field):
+            raise Fault("not_text", {"field": field})
 
 
 def cleaner(params: Params, counts: Counter[str]) -> Callable[[str], str]:
@@ -112,9 +133,11 @@ def clean_message(message: Message, cleaned: Callable[[str], str]) -> Message:
 
 
 def walked(value: Any, cleaned: Callable[[str], str]) -> Any:
-    """A JSON value with every string in it cleaned, keys included."""
+    """A JSON value with every string and every long number in it cleaned, keys included."""
     if isinstance(value, str):
         return cleaned(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LONG_NUMBER:
+        return value if (text := cleaned(str(value))) == str(value) else text
     if isinstance(value, list):
         return [walked(each, cleaned) for each in value]
     if isinstance(value, dict):
@@ -126,9 +149,8 @@ def walked_object(value: dict[str, Any], cleaned: Callable[[str], str]) -> dict[
     """A JSON object, cleaned; keys that become the same, as two addresses do, are numbered so that no value is lost."""
     result: dict[str, Any] = {}
     for key, each in value.items():
-        name = base = cleaned(key)
-        while name in result:
-            name = f"{base}_{len(result) + 1}"
+        base = cleaned(key)
+        name = next(name for name in (base, *(f"{base}_{n}" for n in range(2, len(value) + 2))) if name not in result)
         result[name] = walked(each, cleaned)
     return result
 

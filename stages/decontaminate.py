@@ -4,15 +4,19 @@ The evidence names the evaluation row and the words, so that a false alarm can b
 the evaluation set is never changed.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract import gold
+from stages.contract.params import value
 from stages.contract.record import Drop, Example, Record, conversation, ending, joined
 from stages.contract.run import Decision, run_on_all
 from stages.formats import openai
+from stages.text.normalise import normalise
+from stages.text.personal_data import Kind, redact
 from stages.text.shingles import word_runs, words
 
 REASONS = {"in_evaluation_set": "shares a run of decontaminate.words words with a row of the evaluation set"}
@@ -33,17 +37,22 @@ class Index(Struct):
 
 def prepare(params: Params) -> Index:
     """The index of the pinned evaluation set."""
-    return index([openai.read(row) for row in gold.rows()], params.words)
+    kinds, region = value("collect.redact", tuple[Kind, ...]), value("collect.phone_region", str)
+    straight = value("collect.quotes", str) == "straight"
+    examples = gold.read_with(openai.read, gold.rows())
+    return index(examples, params.words, lambda text: redact(normalise(text, straight), kinds, region)[0])
 
 
-def index(examples: list[Example], length: int) -> Index:
-    """Where each run of words, and each short question, stands first."""
+def index(examples: list[Example], length: int, clean: Callable[[str], str] = str) -> Index:
+    """Where each run of words, and each short question, stands first: as it is, and as `collect` would have cleaned it."""
     found = Index({}, {})
     for number, example in reversed(list(enumerate(examples, 1))):
-        found.runs |= dict.fromkeys(word_runs(joined(example.messages), length), number)
-        question = tuple(words(joined(example.messages[: ending(example.messages)])))
-        if 0 < len(question) < length:
-            found.questions[question] = number
+        asked = joined(example.messages[: ending(example.messages)])
+        for version in (str, clean):
+            found.runs |= dict.fromkeys(word_runs(version(joined(example.messages)), length), number)
+            question = tuple(words(version(asked)))
+            if 0 < len(question) < length:
+                found.questions[question] = number
     return found
 
 

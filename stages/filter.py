@@ -1,7 +1,7 @@
 """Decide on the scores of one source: drop what breaks a rule that one record alone can break.
 
-The rules are applied in the order of params.yaml; the first that a record breaks is its reason, the others are in the
-evidence. A rule without its key there is not applied.
+The first rule that a record breaks, in the order of `checks.names`, is its reason; the others are in the evidence. A rule
+without its key in params.yaml is not applied.
 """
 
 from typing import Any
@@ -25,7 +25,8 @@ def prepare(params: Params) -> Rules:
             )
     return {
         name: (checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
-        for name in params
+        for name in checks.names()
+        if name in params
     }
 
 

@@ -49,6 +49,8 @@ class Grammar(Struct, forbid_unknown_fields=True):
     words: dict[str, list[str]]
 
     def __post_init__(self) -> None:
+        if not (self.styles and self.operations and all(self.words.values())):
+            raise ValueError("styles, operations or one of the words has nothing to choose from")
         for name, operation in self.operations.items():
             if unsaid := set(self.styles) - set(operation.say):
                 raise ValueError(f"operation {name} is not said in the style {min(unsaid)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stages import checks
+from stages.contract.params import stop
 from stages.contract.record import Record, conversation, digest, ending
 from stages.contract.run import run_measure
 
@@ -54,6 +55,9 @@ def measure(record: Record, params: Any) -> dict[str, Any]:
 @cache
 def measured(params: Any) -> list[tuple[str, ModuleType, Any]]:
     """The checks that are not skipped, each with what it measures with."""
+    for name in params.skip:
+        if name not in checks.names():
+            raise stop(f"params.yaml: measure.skip: there is no check {name}; known are {', '.join(checks.names())}")
     return [
         (name, checks.check(name), getattr(params, name, None)) for name in checks.names() if name not in params.skip
     ]

@@ -19,6 +19,8 @@ from stages.contract.record import Record, content_id
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE = REPOSITORY / "tests/sample"
 Build = Callable[..., Path]
+for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
+    os.environ.pop(variable, None)  # tests are about the sample, whatever its user has set
 
 
 def record(
@@ -97,6 +99,12 @@ def without_generation(root: Path) -> Path:
     stanzas["stages"].pop("generate", None)
     (root / "dvc.yaml").write_text(yaml.safe_dump(stanzas, sort_keys=False))
     return root
+
+
+@pytest.fixture(autouse=True)
+def _the_samples_params(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages that are called in this process see the sample's params and key, not those of this repository's user."""
+    monkeypatch.setattr(params, "ROOT", SAMPLE)
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import checks, filter, measure
+from stages.contract import params
 from stages.contract.params import Stop
 from stages.contract.record import Drop, Message, Record, ToolCall, decode, encode
 from stages.text import language as lid
 from stages.text.tokens import count
-from tests.conftest import record
+from tests.conftest import SAMPLE, record
 
 USER, ASSISTANT = {"role": "user", "content": "Hi there"}, {"role": "assistant", "content": "Hello to you."}
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -394,7 +395,7 @@ def test_a_record_that_keeps_every_rule_stays() -> None:
 
 
 def test_every_check_is_measured_unless_it_is_skipped() -> None:
-    assert sorted(scored(record())) == checks.names()
+    assert sorted(scored(record())) == sorted(checks.names())
     assert sorted(scored(record(), skip=("language",))) == sorted({*checks.names()} - {"language"})
 
 
@@ -409,11 +410,13 @@ def test_the_first_broken_rule_is_the_reason_and_the_others_are_told() -> None:
     checked = record(asked=GERMAN, said="")
     found = dropped(checked)
     assert found
-    assert (found.reason, found.evidence["also"]) == ("empty_reply", ["reply_too_short", "wrong_language"])
+    assert (found.reason, found.evidence["also"]) == ("empty_reply", ["wrong_language", "reply_too_short"])
     assert found.evidence["empty"] == "empty_reply"
-    backwards = dropped(checked, dict(reversed(RULES.items())))
-    assert backwards
-    assert (backwards.reason, backwards.evidence["also"]) == ("wrong_language", ["reply_too_short", "empty_reply"])
+
+
+def test_the_order_of_the_rules_in_the_params_changes_nothing() -> None:
+    backwards = dict(reversed(params.read_yaml(SAMPLE / "params.yaml")["filter"].items()))
+    assert list(filter.prepare(backwards)) == checks.names()
 
 
 def test_a_rule_without_its_key_or_its_score_is_not_applied() -> None:
@@ -425,7 +428,7 @@ def test_a_rule_without_its_key_or_its_score_is_not_applied() -> None:
 
 @pytest.mark.parametrize("name", ["lenght", "rejected", "Size"])
 def test_a_rule_without_a_check_stops(name: str) -> None:
-    with pytest.raises(Stop, match=rf"filter\.{name}: stages/checks has no {name}\.py; known are cut_off") as stopped:
+    with pytest.raises(Stop, match=rf"filter\.{name}: stages/checks has no {name}\.py; known are structure") as stopped:
         filter.prepare({name: None})
     assert stopped.value.code == 2
 
@@ -506,3 +509,18 @@ def test_the_order_of_the_rules_changes_the_reason_but_never_who_is_dropped(orde
         assert sorted([found.reason, *found.evidence.get("also", [])]) == sorted(
             [usual.reason, *usual.evidence.get("also", [])]
         )
+
+
+def test_a_reply_of_blank_lines_after_a_fence_is_looked_at_once() -> None:
+    said = "```\n" + "\n" * 200_000 + "x"
+    assert checks.check("cut_off").measure(record(said=said)) == "code_block"
+
+
+def test_a_check_that_is_skipped_but_is_not_there_stops() -> None:
+    with pytest.raises(Stop, match="there is no check langauge"):
+        measure.measured(measure.Params(skip=("langauge",)))
+
+
+def test_a_language_that_is_no_code_is_refused() -> None:
+    with pytest.raises(Stop, match=r"filter\.language\.allowed\[0\]: expected"):
+        filter.prepare({"language": {"allowed": ["english"]}})

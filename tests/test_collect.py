@@ -96,6 +96,12 @@ CHAT_FAULTS = {
     "wrong_type tools": chat(tools=[EMAIL]),
 }
 PAIR_FAULTS = {
+    "endings_with_questions": json.dumps(
+        {
+            name: [{"role": role, "content": f"{name} {role}"} for role in ("user", "assistant")]
+            for name in ("chosen", "rejected")
+        }
+    ).encode(),
     "same_endings": json.dumps({"prompt": EMAIL, "chosen": "Yes.", "rejected": "Yes."}).encode(),
     "missing_ending": json.dumps({"prompt": EMAIL, "chosen": "Yes.", "rejected": []}).encode(),
     "missing_ending equal": json.dumps(
@@ -227,7 +233,7 @@ CSV_ROWS = {
     "too long": (b"q," + b"x" * 1_001 + b"\nq,a\n", ["too_long", "a"]),
     "too long inside quotes": (b'q,"a\n' + b"x" * 1_001 + b'\nb"\nq,a\n', ["too_long", "a"]),
     "a line end without quotes": (b"q,a\rb\nq,a\n", ["broken_csv", "a"]),
-    "an unclosed quote": (b'q,a\nq,"b\n', ["a", "b\n"]),
+    "an unclosed quote": (b'q,a\nq,"b\n', ["a", "broken_csv"]),
 }
 
 
@@ -309,7 +315,7 @@ def test_one_indented_object_is_one_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"[" + ONE + b", {broken}, " + TWO + b"]", ["One", "broken_json"]),
+        (b"[" + ONE + b", {broken}, " + TWO + b"]", ["One", "broken_json", "Two"]),
         (b"[" + ONE + b", " + TWO, ["One", "Two", "broken_json"]),
         (b"[" + ONE + b"] more", ["One", "broken_json"]),
         (b"[" + ONE + b", " + row("a" * 1_000) + b", " + TWO + b"]", ["One", "too_long", "Two"]),
@@ -382,18 +388,12 @@ def test_a_folder_is_read_in_the_order_of_names_and_only_what_matches(tmp_path: 
     assert texts(read(tmp_path, match="*.jsonl")) == ["One", "Two"]
 
 
-def test_each_file_of_a_folder_has_its_own_shape(tmp_path: Path) -> None:
+def test_each_row_has_its_own_shape(tmp_path: Path) -> None:
     put(tmp_path, "a.jsonl", row(said="One"))
     put(tmp_path, "b.jsonl", b'{"instruction": "q", "output": "Two"}\n' + row(said="Stray"))
     put(tmp_path, "c.csv", b"input,output\nq,Three\n")
-    found, counts = taken(tmp_path)
-    assert [each.drop.reason if each.drop else each.origin for each in found] == [
-        "a.jsonl:1",
-        "b.jsonl:1",
-        "unknown_shape",
-        "c.csv:1",
-    ]
-    assert counts.shapes == {"input_output": 2, "alpaca": 1}
+    found, _ = taken(tmp_path)
+    assert [each.origin for each in found if not each.drop] == ["a.jsonl:1", "b.jsonl:1", "b.jsonl:2", "c.csv:1"]
 
 
 def test_a_link_out_of_the_folder_stops_and_one_inside_does_not(tmp_path: Path) -> None:
@@ -547,7 +547,8 @@ def test_no_output_holds_a_text_that_was_dropped(faulty: Path) -> None:
 
 def copies_project(root: Path, rows: list[bytes], **source: Any) -> list[tuple[str, str, Any]]:
     """What the stage makes of the rows: id, answer and creation of each record, sorted."""
-    project_of(root, {"rows.jsonl": b"".join(rows)}, created_field="when", **source)
+    dated = {"created_field": "when"} if any(b'"when"' in each for each in rows) else {}
+    project_of(root, {"rows.jsonl": b"".join(rows)}, **dated, **source)
     stage(root, "collect", "mine")
     records = written(root, "data/records")
     assert [each["id"] for each in written(root, "data/origins")] == [each["id"] for each in records]
@@ -651,3 +652,75 @@ def test_any_bytes_become_records_and_drops_one_for_each_line_that_is_not_blank(
     assert len(found) == 1 + len(lines) - len(blank)
     assert all(each.drop.reason in collect.REASONS if each.drop else decode_record(each.line) for each in found)
     assert taken(path)[0] == found
+
+
+def test_an_unclosed_quote_in_the_middle_takes_no_rows_into_a_record(tmp_path: Path) -> None:
+    lines = [
+        b"input,output",
+        *(b"ask %d,say %d" % (n, n) for n in range(5)),
+        b'ask,"say',
+        b"ask,say",
+        b'"ask, too","say"',
+        b"ask,last",
+    ]
+    found = read(put(tmp_path, "rows.csv", b"\n".join(lines) + b"\n"))
+    assert texts(found)[:5] == [f"say {n}" for n in range(5)]
+    assert "broken_csv" in texts(found)
+    assert all("\n" not in text for text in texts(found))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_one_drop_and_no_text(tmp_path: Path, encoding: str) -> None:
+    path = put(tmp_path, "rows.jsonl", (row(said="It is a question.").decode() * 3).encode(encoding))
+    assert texts(read(path)) == ["not_utf8"]
+
+
+def test_folders_below_the_folder_are_read_and_other_files_are_not(tmp_path: Path) -> None:
+    (tmp_path / "2024").mkdir()
+    put(tmp_path / "2024", "jan.jsonl", row(said="One"))
+    put(tmp_path, "notes.md", b"# Notes")
+    put(tmp_path, "jan.jsonl.dvc", b"outs: []")
+    assert texts(read(tmp_path)) == ["One"]
+
+
+def test_a_first_line_that_is_broken_costs_only_itself(tmp_path: Path) -> None:
+    for name, broken in (("a.jsonl", b'[{"role": "user", "content": "cut'), ("b.json", b'{"input": "cut')):
+        chat_row = b'[{"role": "user", "content": "q"}, {"role": "assistant", "content": "Kept"}]\n'
+        good = chat_row if name == "a.jsonl" else row(said="Kept")
+        assert texts(read(put(tmp_path, name, broken + b"\n" + good * 2))) == ["broken_json", "Kept", "Kept"]
+
+
+def test_a_single_line_of_messages_is_one_row(tmp_path: Path) -> None:
+    line = b'[{"role": "user", "content": "q"}, {"role": "assistant", "content": "Kept"}]\n'
+    assert texts(read(put(tmp_path, "rows.jsonl", line))) == ["Kept"]
+
+
+def test_a_row_with_pictures_is_no_text(tmp_path: Path) -> None:
+    line = json.dumps({"input": "What is <image>?", "output": "A cat.", "images": ["cat.png"]}).encode()
+    assert texts(read(put(tmp_path, "rows.jsonl", line))) == ["not_text"]
+
+
+def test_a_declared_field_that_no_row_has_stops(tmp_path: Path) -> None:
+    project_of(tmp_path, {"rows.jsonl": row()}, topic_field="topci")
+    done = stage(tmp_path, "collect", "mine", code=2)
+    assert "sources.mine.topic_field: no row has 'topci'; the first row has input, output" in done.stderr
+
+
+def test_names_that_are_data_are_not_printed(tmp_path: Path) -> None:
+    project_of(tmp_path, {"rows.csv": b"marta@posteo.example,+44 20 7946 0958\na,b\n"})
+    done = stage(tmp_path, "collect", "mine", code=2)
+    assert "none of its rows became a record" in done.stderr
+    assert "marta" not in done.stderr
+    assert "7946" not in done.stderr
+
+
+def test_a_column_may_be_a_text_and_a_topic(tmp_path: Path) -> None:
+    project_of(
+        tmp_path,
+        {"rows.csv": b"text,category\nHello there,greeting\n"},
+        fields={"input": "text", "output": "category"},
+        topic_field="category",
+    )
+    stage(tmp_path, "collect", "mine")
+    (found,) = json_lines(tmp_path / "data/records/mine/00000.jsonl")
+    assert found["meta"]["topic"] == "greeting"

@@ -155,7 +155,8 @@ def test_no_two_checks_give_the_same_reason():
     assert len(reasons) == len(set(reasons)) == len(filter.REASONS)
 
 
-def test_the_versions_are_those_of_the_lock():
+def test_the_versions_are_those_of_the_lock(monkeypatch):
+    monkeypatch.setattr(params, "ROOT", REPOSITORY)
     lock = (REPOSITORY / "requirements.lock").read_text()
     for library, version in params.versions().items():
         assert f"\n{library}=={version} " in lock, "run `make lock`"
@@ -245,7 +246,7 @@ def test_a_stage_stops_with_code_2_and_one_line_when_the_user_is_wrong(project):
 
 
 def test_another_project_key_than_the_params_name_stops(project):
-    done = stage(project, "collect", "faq", code=2, DATASET_KEY="another")
+    done = stage(project, "collect", "faq", code=2, DATASET_KEY="another key than the sample has")
     assert done.stderr.startswith("params.yaml: project_key is ")
     assert "another" not in done.stderr
 

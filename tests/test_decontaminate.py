@@ -215,3 +215,12 @@ def test_a_changed_evaluation_set_with_a_moved_pin_is_read(project: Path) -> Non
     stage(given_project(project, leaked), "decontaminate")
     [drop] = json_lines(project / "data/dropped/decontaminate.jsonl")
     assert drop["evidence"] == {"row": 1, "words": EIGHT}
+
+
+def test_what_collect_would_have_replaced_in_the_set_is_found_in_a_record() -> None:
+    asked = "Please write to marta@posteo.example about the invoice that failed again"
+    gold_row = Example([Message("user", asked), Message("assistant", "It was sent.")])
+    index = decontaminate.index([gold_row], 8, lambda text: text.replace("marta@posteo.example", "[EMAIL]"))
+    cleaned = record(asked=asked.replace("marta@posteo.example", "[EMAIL]"))
+    assert decontaminate.measure(cleaned, decontaminate.Params(), index)
+    assert decontaminate.measure(record(asked=asked), decontaminate.Params(), index)

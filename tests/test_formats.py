@@ -134,27 +134,23 @@ def test_a_variant_of_a_shape_is_read(shape: str, row: Any, expected: list[tuple
 
 @pytest.mark.parametrize(("shape", "row", "expected"), VARIANTS)
 def test_a_variant_is_detected_as_its_own_shape(shape: str, row: Any, expected: Any) -> None:
-    assert formats.detect([row]) == shape
+    assert detected(row) == shape
 
 
 def test_every_shape_has_a_variant_here() -> None:
     assert sorted(ROWS) == formats.names()
 
 
+def detected(row: Any) -> str | None:
+    """The shape that a row is taken to have if none is declared."""
+    return next((name for name in formats.names() if formats.shape(name).matches(row)), None)
+
+
 @pytest.mark.parametrize(
     "row", [None, 3, "text", [], {}, ["a"], [[]], {"messages": []}, {"messages": "Hi"}, {"conversations": [{}]}]
 )
 def test_what_is_no_example_has_no_shape(row: Any) -> None:
-    assert formats.detect([row]) is None
-
-
-def test_no_rows_have_no_shape() -> None:
-    assert formats.detect([]) is None
-
-
-@given(st.permutations([{"instruction": "a", "output": "b"}] * 2 + [{"input": "a", "output": "b"}] * 3 + [{}, 3]))
-def test_the_shape_of_most_rows_is_detected_whatever_their_order(rows: list[Any]) -> None:
-    assert formats.detect(rows) == "input_output"
+    assert detected(row) is None
 
 
 def test_declared_fields_take_our_names_and_leave_the_row_as_it_is() -> None:
@@ -351,13 +347,25 @@ def test_a_pair_of_whole_conversations_shares_its_beginning() -> None:
     assert said(found.rejected) == [("assistant", "Hello.")]
 
 
-def test_an_ending_that_asks_the_prompts_words_again_later_keeps_them() -> None:
+def test_endings_that_ask_questions_of_their_own_are_no_pair() -> None:
     ending = [ASSISTANT, USER, ASSISTANT]
-    found = read(
-        "preference", {"prompt": "Hi", "chosen": ending, "rejected": [*ending[:2], {**ASSISTANT, "content": "?"}]}
-    )
-    assert said(found.messages) == [*HI, *HI]
-    assert said(found.rejected) == [*HI[1:], ("user", "Hi"), ("assistant", "?")]
+    with pytest.raises(Fault) as fault:
+        read("preference", {"prompt": "Hi", "chosen": ending, "rejected": [*ending[:2], {**ASSISTANT, "content": "?"}]})
+    assert fault.value.reason == "endings_with_questions"
+
+
+def test_a_call_before_the_endings_part_belongs_to_both() -> None:
+    start = [
+        USER,
+        {"role": "assistant", "tool_calls": [call(id="x")]},
+        {"role": "tool", "tool_call_id": "x", "content": "a"},
+    ]
+    good, bad = ({"role": "assistant", "content": text} for text in ("Yes.", "No."))
+    found = read("preference", {"prompt": start, "chosen": [good], "rejected": [bad]})
+    assert [message.role for message in found.rejected] == ["assistant", "tool", "assistant"]
+    written = formats.shape("preference").write(record(messages=found.messages, rejected=found.rejected))
+    assert len(written["preferred_output"]) == len(written["non_preferred_output"]) == 3
+    assert read("preference", json.loads(json.dumps(written))).rejected == found.rejected
 
 
 def test_calls_in_both_endings_have_ids_that_fit_their_results() -> None:

@@ -294,3 +294,20 @@ def test_two_keys_that_are_replaced_alike_keep_both_their_values() -> None:
     found = collect.walked({"a.b@example.org": 1, "c.d@example.org": 2}, cleaned)
     assert sorted(found.values()) == [1, 2]
     assert all("@" not in key for key in found)
+
+
+def test_keys_that_already_look_numbered_end_the_search_too() -> None:
+    cleaned = collect.cleaner(collect.Params(), Counter())
+    found = collect.walked({"[EMAIL]_2": 1, "[EMAIL]_3": 2, "a@example.org": 3, "c@example.org": 4}, cleaned)
+    assert sorted(found.values()) == [1, 2, 3, 4]
+
+
+def test_a_card_written_as_a_number_is_replaced_and_another_number_is_not() -> None:
+    cleaned = collect.cleaner(collect.Params(), Counter())
+    given = {"card": 4539148803436467, "tracking": 4539148803436468, "count": 3, "yes": True}
+    assert collect.walked(given, cleaned) == {**given, "card": "[CARD]"}
+
+
+def test_many_tokens_glued_by_dashes_are_looked_at_once() -> None:
+    text = "eyJaaaaaaaa-" * 50_000
+    assert redact(text, KINDS, "US")[0] == text

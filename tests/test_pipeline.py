@@ -319,6 +319,39 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
     assert "pinned already" in run("dataset", "freeze", cwd=root).stdout
 
 
+@pytest.mark.parametrize("row", ['{"instruction": "a", "output": "b"}', '{"messages": [{"role": "bot"}]}', "5", ""])
+def test_an_evaluation_set_that_is_none_is_not_frozen(project, row):
+    (project / "data/eval/gold.jsonl").write_text(f"{row}\n")
+    done = run("dataset", "freeze", cwd=project, code=2)
+    assert done.stderr.startswith("data/eval/gold.jsonl: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_check_finds_a_mistake_before_the_run(project):
+    assert "params.yaml is fine" in run("dataset", "check", cwd=project).stdout
+    text = (project / "params.yaml").read_text()
+    for old, new, said in (
+        (
+            "path: data/sources/faq.csv",
+            "path: data/sources/faqs.csv",
+            "sources.faq.path: data/sources/faqs.csv is not there",
+        ),
+        ("threshold: 0.8", "treshold: 0.8", "did you mean threshold?"),
+        ("min: 200", "minimum: 200", "unknown field `minimum`"),
+    ):
+        (project / "params.yaml").write_text(text.replace(old, new))
+        assert said in run("dataset", "check", cwd=project, code=2).stderr
+
+
+def test_the_key_command_prints_what_the_params_want(project):
+    key = "thirty-two characters of a secret"
+    made = run("dataset", "key", cwd=project, DATASET_KEY=key).stdout.strip()
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace(run("dataset", "key", cwd=project).stdout.strip(), made))
+    stage(project, "collect", "faq", DATASET_KEY=key)
+    assert "can be guessed" in stage(project, "collect", "faq", code=2, DATASET_KEY="short").stderr
+
+
 def test_the_evaluation_set_is_never_trained_on(built):
     gold = {
         json.dumps(json.loads(line)["messages"]) for line in (SAMPLE / "data/eval/gold.jsonl").read_text().splitlines()

@@ -4,10 +4,11 @@ import re
 
 import click
 
-from stages.contract import gold, params, paths
+from stages.contract import gold, params, paths, shards
 from stages.contract.params import stop
 from stages.formats import openai
 
+ENOUGH = 200  # rows; fewer cannot tell two models apart
 PIN = re.compile(r"(^eval:\s*(?:#.*)?\n(?:[ \t#].*\n|\n)*?[ \t]+sha256:[ \t]*)[^\s#]*", re.MULTILINE)
 
 
@@ -17,14 +18,18 @@ def pin(new: str) -> None:
     text, count = PIN.subn(lambda match: match[1] + new, path.read_text("utf-8"), count=1)
     if not count:
         raise stop(f"{params.FILE}: eval.gold.sha256 is missing; add it with any value")
-    path.write_text(text, "utf-8")
+    shards.put(path, [text.removesuffix("\n").encode()])
 
 
 @click.command()
 def freeze() -> None:
     """Pin the evaluation set as it is now."""
     old, new = gold.pinned(), gold.digest_of_file()
-    rows = [openai.read(row) for row in gold.values()]
+    rows = gold.read_with(openai.read, gold.values())
+    if not rows:
+        raise stop(f"{paths.GOLD}: has no row, and measures nothing; put at least {ENOUGH} there")
+    if len(rows) < ENOUGH:
+        click.echo(f"{paths.GOLD}: {len(rows)} rows tell little; {ENOUGH} or more are advised.", err=True)
     if old == new:
         click.echo(f"{paths.GOLD}: {len(rows)} rows, pinned already ({new[:12]}…).")
         return

@@ -34,5 +34,6 @@ def line(result: rules.Result) -> str:
     """One rule for people: verdict, name, value, limit, and what to do if it does not pass."""
     verdict = "pass" if result.passed else "FAIL" if result.severity == "error" else "warn"
     value = "missing" if result.value is None else f"{result.value:g}"
-    remedy = "" if result.passed else f"\n      {result.remedy}"
+    missing = "reports/metrics.json has no such number; mend the rule's metric"
+    remedy = "" if result.passed else f"\n      {missing if result.value is None else result.remedy}"
     return f"{verdict}  {result.name}: {result.metric} is {value}, {result.limit}{remedy}"

@@ -25,7 +25,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 def measure(record: Record, params: None = None) -> str | None:
     """Where the last reply breaks off, or None."""
     text = record.messages[-1].content.rstrip() if record.messages and record.messages[-1].role == "assistant" else ""
-    if "```" in text and len(re.findall(r"^\s*```", text, re.MULTILINE)) % 2:
+    if "```" in text and len(re.findall(r"^[ \t]*```", text, re.MULTILINE)) % 2:
         return "code_block"
     breaks = text.endswith((",", " (", " -")) or OPEN_WORDS.search(text[-40:])
     return "sentence" if breaks and len(text.split()) >= FEWEST else None

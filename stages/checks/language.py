@@ -61,7 +61,9 @@ class Measure(Struct, forbid_unknown_fields=True, frozen=True):
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """Which languages stay, and how sure the model must be to drop."""
 
-    allowed: Annotated[tuple[str, ...], Limits(description="ISO 639-1 codes")] = ("en",)
+    allowed: Annotated[
+        tuple[Annotated[str, Limits(pattern="^[a-z]{2,3}$")], ...], Limits(description="ISO 639-1 codes")
+    ] = ("en",)
     min_confidence: Annotated[float, Limits(ge=0, le=1)] = 0.8
 
 

@@ -17,13 +17,15 @@ from stages.contract.params import stop
 T = TypeVar("T")
 R = TypeVar("R")
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one BLAS thread: sums in one order, whatever the machine
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one BLAS thread: sums in one order
 
 
 def workers() -> int:
     """How many processes share the work."""
-    return int(os.environ.get("DATASET_WORKERS") or os.cpu_count() or 1)
+    given = os.environ.get("DATASET_WORKERS") or str(os.cpu_count() or 1)
+    if not given.isdecimal() or int(given) < 1:
+        raise stop(f"DATASET_WORKERS: {given!r} is not a number of processes; set it to 1 or more")
+    return int(given)
 
 
 def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

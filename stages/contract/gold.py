@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from stages.contract import params, paths
 from stages.contract.params import stop
-from stages.contract.record import Fault
+from stages.contract.record import Example, Fault
 from stages.contract.source import Limits, Row, line_rows, value_of
 
 LIMITS = Limits(row=4_000_000, file=1_000_000_000)  # bytes; the set is written by hand
@@ -46,3 +47,16 @@ def value(row: Row) -> Any:
         return value_of(row)
     except Fault as fault:
         raise stop(f"{row.origin}: {fault.reason} {fault.evidence}; mend the row and run `dataset freeze`") from None
+
+
+def read_with(read: Callable[[Any], Example], found: list[Any]) -> list[Example]:
+    """The rows as examples of a shape; one that has not the shape stops."""
+    examples = []
+    for number, row in enumerate(found, 1):
+        try:
+            examples.append(read(row))
+        except (Fault, AttributeError, TypeError) as error:
+            raise stop(
+                f"{paths.GOLD}: row {number} is no OpenAI conversation ({type(error).__name__}); mend it"
+            ) from None
+    return examples

@@ -4,12 +4,12 @@ Records keep the order of their rows. Lines wait in a spool file until all ids a
 record depends on how many equal ones the source has; memory holds the ids, not the records.
 """
 
+import re
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib import import_module
-from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +23,9 @@ from stages.contract.params import Source, project_key, stop
 from stages.contract.record import Drop, Fault, Record, content_id, decode_record, digest, encode
 from stages.contract.source import Row, value_of
 
-SAMPLED = 200  # rows of a file that its shape is detected from
+FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z_ -]{0,40}")
+DECLARED = ("topic", "created", "subject", "rating")
+"""What a source can name a field for, besides its id."""
 
 
 class Read(Struct):
@@ -34,6 +36,7 @@ class Read(Struct):
     declared: str = ""
     content: str = ""
     drop: Drop | None = None
+    known: tuple[str, ...] = ()
 
 
 class Taken(Struct):
@@ -45,13 +48,14 @@ class Taken(Struct):
     offsets: array = msgspec.field(default_factory=lambda: array("Q"))  # type: ignore[type-arg]
     drops: list[tuple[Drop, str]] = []
     repairs: Counter[str] = msgspec.field(default_factory=Counter)
-    shapes: Counter[str] = msgspec.field(default_factory=Counter)
-    fields: dict[str, None] = {}
+    known: Counter[str] = msgspec.field(default_factory=Counter)
+    fields: list[str] = []
+    rows: int = 0
 
 
 def take_in(stage: ModuleType, name: str, given: Any) -> None:
     """Read the source and write its records, origins and drops; stop if it has no record at all."""
-    source = params.source(name)
+    source, _ = params.source(name), project_key()
     files = rows_of.files(params.path_of(name), source.match)
     if not files:
         raise stop(
@@ -66,6 +70,7 @@ def take_in(stage: ModuleType, name: str, given: Any) -> None:
                 keep(read, taken, file.write)
         if not taken.content:
             raise stop(no_record(name, taken))
+        check_fields(name, source, taken)
         ids = final_ids(taken, spool)
         write_shards(ids, taken, spool, records, origins)
         spool.unlink()
@@ -79,28 +84,37 @@ def read_all(
     stage: ModuleType, name: str, source: Source, files: list[Path], given: Any, taken: Taken
 ) -> Iterator[Read]:
     """Every row of every file after `read`, in order; blocks of rows are read in parallel."""
+    stage.check(name, source)
     limits = rows_of.Limits(given.longest_row, given.largest_file)
+    work = partial(read_block, stage=stage.__name__, name=name, source=source, params=given)
     for file in files:
-        origin = file.relative_to(paths.ROOT).as_posix() if file.is_relative_to(paths.ROOT) else file.name
-        found = rows_of.rows(file, origin, limits, taken.repairs)
-        head = list(islice(found, SAMPLED))
-        sampled = list(values(head))
-        taken.fields |= dict.fromkeys(next((value for value in sampled if isinstance(value, dict)), {}))
-        shape = stage.shape_of(sampled, name, source)
-        taken.shapes[str(shape)] += 1
-        work = partial(read_block, stage=stage.__name__, name=name, source=source, shape=shape, params=given)
-        for block in engine.map(work, rows_of.blocks(chain(head, found))):
+        found = counting(rows_of.rows(file, origin_of(file), limits, taken.repairs), taken)
+        for block in engine.map(work, rows_of.blocks(found)):
             yield from block
 
 
-def values(rows: list[Row]) -> Iterator[Any]:
-    """The values of the rows that can be read."""
+def origin_of(file: Path) -> str:
+    """How a file is named in origins: by its path in the repository, bytes that are no text replaced."""
+    inside = file.relative_to(paths.ROOT).as_posix() if file.is_relative_to(paths.ROOT) else file.name
+    return inside.encode("utf-8", "replace").decode()
+
+
+def counting(rows: Iterable[Row], taken: Taken) -> Iterator[Row]:
+    """The rows, counted as they come in, and the field names of the first that has any."""
     for row in rows:
-        try:
-            if not row.fault:
-                yield value_of(row)
-        except Fault:
-            continue
+        taken.rows += 1
+        if not taken.fields and not row.fault:
+            taken.fields = fields_of(row)
+        yield row
+
+
+def fields_of(row: Row) -> list[str]:
+    """The names of a row's fields; what cannot be a name, as in a file without a header, is left out."""
+    try:
+        value = value_of(row)
+    except Fault:
+        return []
+    return [field for field in value if FIELD_NAME.fullmatch(field)] if isinstance(value, dict) else []
 
 
 def read_block(rows: list[Row], stage: str, **context: Any) -> list[Read]:
@@ -119,7 +133,9 @@ def read_row(row: Row, read: Callable[..., Record], stage: str, name: str, **con
         decode_record(line)
     except Fault as fault:
         return Read(row.origin, drop=Drop(row_id(name, row), name, stage, fault.reason, fault.evidence))
-    return Read(row.origin, line, declared, content)
+    return Read(
+        row.origin, line, declared, content, known=tuple(field for field in DECLARED if getattr(record.meta, field))
+    )
 
 
 def row_id(name: str, row: Row) -> str:
@@ -137,6 +153,7 @@ def keep(read: Read, taken: Taken, write: Callable[[bytes], Any]) -> None:
     taken.declared.append(read.declared)
     taken.content.append(read.content)
     taken.origins.append(read.origin)
+    taken.known.update(read.known)
 
 
 def final_ids(taken: Taken, spool: Path) -> list[str]:
@@ -214,14 +231,24 @@ def numbered(drops: list[tuple[Drop, str]]) -> list[tuple[Drop, str]]:
 def counted(taken: Taken, ids: list[str], files: int) -> dict[str, Any]:
     """What the report says of the source as it came in."""
     return {
-        "rows": len(ids) + len(taken.drops),
+        "rows": taken.rows,
         "files": files,
         "records": len(ids),
         "copies": len(taken.content) - len(set(zip(taken.declared, taken.content, strict=True))),
         "key_conflicts": len(conflicting(taken)),
         "repairs": {kind: count for kind, count in sorted(taken.repairs.items()) if count},
-        "shapes": dict(sorted(taken.shapes.items())),
     }
+
+
+def check_fields(name: str, source: Source, taken: Taken) -> None:
+    """Stop at a declared field that no row has: it is misspelt, and what depends on it would silently not happen."""
+    found = taken.known | Counter({"id": sum(map(bool, taken.declared))})
+    for field in ("id", *DECLARED):
+        if (theirs := getattr(source, f"{field}_field")) and not found[field]:
+            have = f"the first row has {', '.join(taken.fields)}; " if taken.fields else ""
+            raise stop(
+                f"params.yaml: sources.{name}.{field}_field: no row has {theirs!r}; {have}mend the name or take it out"
+            )
 
 
 def no_record(name: str, taken: Taken) -> str:

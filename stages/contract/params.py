@@ -21,6 +21,7 @@ T = TypeVar("T")
 FILE = "params.yaml"
 VERSIONS = Path(__file__).parents[1] / "versions.yaml"
 LARGEST_FILE = 1_000_000  # bytes; params are written by hand
+SHORTEST_KEY = 16  # characters
 SAMPLE_KEY = b"the sample's project key: public"
 """Keys what the shipped sample hashes; a real project puts its own in DATASET_KEY or .dataset-key."""
 
@@ -28,7 +29,9 @@ SAMPLE_KEY = b"the sample's project key: public"
 class Source(Struct, forbid_unknown_fields=True, frozen=True):
     """One entry of `sources`: where its rows are and what is known of all of them."""
 
-    path: Annotated[str, Limits(description="a file, or a folder of batches; .jsonl, .json or .csv, each also .gz")]
+    path: Annotated[
+        str, Limits(description="a file, or a folder of batches; .jsonl, .json or .csv, each also .gz", min_length=1)
+    ]
     licence: Annotated[str, Limits(description="SPDX identifier", min_length=1)]
     match: Annotated[str, Limits(description="which files of a folder to read")] = "*"
     shape: Annotated[str | None, Limits(description="a module of stages/formats; detected when absent")] = None
@@ -165,6 +168,8 @@ def seed() -> int:
 def sources() -> dict[str, Source]:
     """All sources by name, in the order of their names."""
     named = typed(whole().get("sources") or {}, dict, "sources")
+    if not named:
+        raise stop(f"{FILE}: sources is empty; name at least one, with path and licence")
     for source in named:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", str(source)):
             raise stop(
@@ -198,13 +203,21 @@ def fingerprint(key: bytes) -> str:
     return hashlib.blake2b(key, digest_size=8, person=b"project-key").hexdigest()
 
 
+def key_at_hand() -> bytes:
+    """The key in DATASET_KEY or .dataset-key, or else the sample's."""
+    file = ROOT / ".dataset-key"
+    text = os.environ.get("DATASET_KEY") or (
+        file.read_text("utf-8", "surrogateescape").strip() if file.is_file() else ""
+    )
+    if text and len(text) < SHORTEST_KEY:
+        raise stop(f".dataset-key: has {len(text)} characters, which can be guessed; use {SHORTEST_KEY} or more")
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() if text else SAMPLE_KEY
+
+
 @cache
 def project_key() -> bytes:
     """The key behind subjects, declared ids and the ids of broken rows; only `collect` needs it."""
-    file = ROOT / ".dataset-key"
-    text = os.environ.get("DATASET_KEY") or (file.read_text("utf-8").strip() if file.is_file() else "")
-    key = hashlib.sha256(text.encode()).digest() if text else SAMPLE_KEY
-    expected = str(whole().get("project_key", ""))
+    key, expected = key_at_hand(), str(whole().get("project_key", ""))
     if fingerprint(key) != expected:
         raise stop(
             f"{FILE}: project_key is {expected!r}, the key at hand has {fingerprint(key)!r}; "

@@ -80,6 +80,6 @@ def per_source_entries(known: list[str]) -> Iterator[Path]:
         *(f"data/dropped/{s}" for s in PER_SOURCE),
     )
     for folder in folders:
-        for entry in sorted((ROOT / folder).glob("*")):
+        for entry in sorted((ROOT / folder).glob("[!.]*")):
             if entry.name.removesuffix(".jsonl") not in known:
                 yield entry

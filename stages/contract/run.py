@@ -1,4 +1,4 @@
-"""The five ways a stage runs. A stage never opens a file: the runner reads, maps over shards, checks, counts and writes.
+"""The ways a stage runs. A stage never opens a file: the runner reads, maps over shards, checks, counts and writes.
 
 Every runner takes the pure functions of the stage from its module, so that workers can find them by name. It refuses a
 reason the stage does not declare, a drop of an unknown record and a record dropped twice, deletes what sources that are
@@ -122,6 +122,7 @@ def run_rows(make: Callable[..., Iterable[dict[str, Any]]]) -> None:
     """generate: from the surviving records of one source to the rows of a new source."""
     no_arguments()
     with running(make) as (stage, given):
+        params.source(given.seeds)
         records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
         grammar = params.read_yaml(paths.ROOT / given.grammar)
         shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], stage.make(records, given, params.seed(), grammar))

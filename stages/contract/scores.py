@@ -7,6 +7,7 @@ files are still those that were written: one that a kill left without its partne
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
@@ -19,7 +20,7 @@ import msgspec
 from stages.contract import engine, params, paths, shards
 from stages.contract.record import decode, decode_record, digest, encode
 
-CODE = ("stages/checks", "stages/text", "stages/measure.py", "stages/contract/record.py")
+CODE = ("stages/checks", "stages/text", "stages/measure.py", "stages/contract/record.py", "stages/contract/scores.py")
 """What the answers of the checks depend on besides the record: a change measures everything again."""
 
 
@@ -71,7 +72,7 @@ def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
         for record, (rows, signed) in zip(fresh, engine.map(work, fresh), strict=True):
             first = {"measured_from": origin[record], "rows": sha256(b"\n".join(rows)), "signatures": sha256(signed)}
             shards.write(places[record][0], [encode(first), *rows])
-            places[record][1].write_bytes(signed)
+            shards.write_bytes(places[record][1], signed)
 
 
 def sha256(content: bytes) -> str:
@@ -101,9 +102,17 @@ def taken_over(old: Path | None, scores: Path, signatures: Path, source: str) ->
     first, rows = header(old), old.read_bytes().partition(b"\n")[2].removesuffix(b"\n")
     if (first.get("rows"), first.get("signatures")) != (sha256(rows), sha256(signed.read_bytes())):
         return False
-    os.link(old, scores)
-    os.link(signed, signatures)
+    link(old, scores)
+    link(signed, signatures)
     return True
+
+
+def link(old: Path, new: Path) -> None:
+    """Give a file a second name, or copy it where the file system or its owner allows no links."""
+    try:
+        os.link(old, new)
+    except OSError:
+        shutil.copyfile(old, new)
 
 
 def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], bytes]:

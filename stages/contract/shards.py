@@ -81,6 +81,14 @@ def write(path: Path, content: Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that did not exist before, and sync it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def put(path: Path, content: Iterable[bytes]) -> None:
     """Write a file in one step: a reader sees the old one or the whole new one."""
     with replaced(path) as temporary:

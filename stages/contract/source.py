@@ -25,6 +25,10 @@ RATIO = 200  # a gzip file that grows more than this is not text
 FREE = 64 << 20  # bytes that any gzip file may grow to, whatever its ratio
 DEPTH = 100  # levels of a row; Python's own limit is near 1,000
 TOO_LONG = "\0too long\0"  # stands for a line that was not kept; NUL bytes never reach here from a file
+SUFFIXES = re.compile(r"^[^.].*\.(?:jsonl|json|csv|tsv)(?:\.gz)?$")
+"""Files of a folder that are read; what else lies there, a README or a .dvc file, is no data."""
+BORDER = re.compile(r"\}\s*,\s*(?=\{)")  # between two objects of an array: where reading goes on after a broken one
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped half of a surrogate pair, which may stand alone
 
@@ -48,10 +52,12 @@ class Limits(Struct, frozen=True):
 
 
 def files(path: Path, match: str) -> list[Path]:
-    """The file itself, or the files of the folder whose names match, in the order of their names."""
+    """The file itself, or the data files of the folder and those below it whose names match, in the order of their paths."""
     if path.is_file():
         return [path]
-    found = sorted(entry for entry in path.glob(match) if entry.is_file() and not entry.name.startswith("."))
+    if match.startswith("/") or ".." in match:
+        raise stop(f"params.yaml: match {match!r} leaves the source's folder; name files inside it")
+    found = sorted(entry for entry in path.rglob(match) if entry.is_file() and SUFFIXES.search(entry.name.lower()))
     for entry in found:
         if not entry.resolve().is_relative_to(path.resolve()):
             raise stop(f"{entry}: is a link out of the source's folder; copy the file there instead")
@@ -124,6 +130,9 @@ def finish(line: bytes, hashed: Any, limits: Limits, repairs: Counter[str]) -> t
 
 def rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterator[Row]:
     """The rows of one file, named `name` in their origins. A file without any is one faulty row."""
+    if is_utf_16(next(pieces(path, limits), b"")):
+        yield Row(name, b"", ("not_utf8", {"found": "UTF-16"}))
+        return
     plain = path.name.removesuffix(".gz").lower()
     if plain.endswith((".csv", ".tsv")):
         found = csv_rows(path, name, limits, repairs, "\t" if plain.endswith(".tsv") else ",")
@@ -139,6 +148,14 @@ def rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterat
     yield from found
 
 
+def is_utf_16(head: bytes) -> bool:
+    """Whether a file starts as UTF-16 does: with its mark, or with NUL as every second byte."""
+    start = head[:200]
+    return start.startswith(UTF_16) or (
+        len(start) >= 20 and max(start[::2].count(0), start[1::2].count(0)) > 0.4 * len(start)
+    )
+
+
 def line_rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterator[Row]:
     """One row per line that is not blank."""
     for number, (line, digest) in enumerate(lines(path, limits, repairs), 1):
@@ -152,10 +169,22 @@ def is_document(path: Path, limits: Limits) -> bool:
     """Whether the file is one JSON array or object over several lines, whatever its name says."""
     head = without_bom(next(pieces(path, limits), b""), Counter()).lstrip()
     first, _, rest = head.partition(b"\n")
-    if head[:1] == b"[":
-        return not (rest.strip() and parses(first))  # rows that are lists of messages stand one a line
-    spread = head[:1] == b"{" and bool(rest.strip()) and not path.name.lower().removesuffix(".gz").endswith(".jsonl")
-    return spread and not parses(first) and not parses(rest.lstrip().partition(b"\n")[0])
+    second = rest.lstrip().partition(b"\n")[0]
+    by_line = path.name.lower().removesuffix(".gz").endswith(".jsonl")
+    if head[:1] not in (b"[", b"{") or (by_line and (head[:1] == b"{" or (not second and is_conversation(first)))):
+        return False
+    if not second:
+        return head[:1] == b"["
+    return not parses(first) and not (second[:1] == head[:1] and parses(second))  # the first line alone may be broken
+
+
+def is_conversation(line: bytes) -> bool:
+    """Whether the line is a list of messages, and so one row and not several."""
+    try:
+        value = parse(line)
+    except Fault:
+        return False
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) and "role" in each for each in value)
 
 
 def parses(line: bytes) -> bool:
@@ -192,8 +221,13 @@ def elements(text: str) -> Iterator[tuple[str, tuple[str, dict[str, Any]] | None
         try:
             _, stop_at = scan(text, place)
         except (ValueError, RecursionError):
-            yield text[place:], ("broken_json", {"offset": place})
-            return
+            border = BORDER.search(text, place)
+            end = border.start() + 1 if border else len(text)
+            yield text[place:end], ("broken_json", {"offset": place, "characters": end - place})
+            if not border:
+                return
+            place = border.end()
+            continue
         yield text[place:stop_at], None
         place = skip(text, stop_at, ",")
     if text[place:].strip() != "]":
@@ -218,7 +252,9 @@ def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delim
     texts = (
         f"{TOO_LONG}{digest}" if digest else line.decode("utf-8", "surrogateescape") + "\n" for line, digest in found
     )
-    reader = csv.reader(texts, delimiter=delimiter)
+    reader = csv.reader(
+        texts, delimiter=delimiter, strict=True
+    )  # an open quote at the end would swallow the rows before
     header: list[str] | None = None
     fault: tuple[str, dict[str, Any]] | None
     number = 0

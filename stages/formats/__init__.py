@@ -5,6 +5,7 @@ A shape offers `matches(row)`, `read(row) -> Example` (or a Fault) and, if datas
 """
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -16,11 +17,13 @@ class Loss(ValueError):
     """A record that a shape cannot hold; the argument says what would be lost."""
 
 
+@cache
 def names() -> list[str]:
     """All shapes by name."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+@cache
 def shape(name: str) -> ModuleType:
     """The module of one shape."""
     return import_module(f"stages.formats.{name}")
@@ -32,13 +35,6 @@ def renamed(row: Any, fields: dict[str, str]) -> Any:
         return row
     ours = {name: row[theirs] for name, theirs in fields.items() if theirs in row}
     return {**{key: value for key, value in row.items() if key not in fields.values()}, **ours}
-
-
-def detect(rows: list[Any]) -> str | None:
-    """The shape that most rows have; None if no row has any."""
-    counts = {name: sum(map(shape(name).matches, rows)) for name in names()}
-    best = max(counts, key=lambda name: counts[name])
-    return best if counts[best] else None
 
 
 def text(value: Any, field: str) -> str:

@@ -34,11 +34,16 @@ def read(row: Any) -> Example:
     if same[0][: len(start)] == start:  # whole conversations, whether or not their prompt also stands beside them
         start, chosen, rejected = same
     whole = openai.messages([*start, *chosen], "chosen")
-    losing = openai.messages([*start, *rejected], "rejected")[len(start) :]
-    if not losing or len(whole) == len(start):
+    cut = ending(
+        whole[: len(start)]
+    )  # where `write` cuts too: what stands after the last question belongs to both endings
+    losing = openai.messages([*start, *rejected], "rejected")[cut:]
+    if not rejected or len(whole) == len(start):
         raise Fault("missing_ending", {"chosen_turns": len(chosen), "rejected_turns": len(rejected)})
     if chosen == rejected:
         raise Fault("same_endings", {"turns": len(chosen)})
+    if any(message.role == "user" for message in (*whole[cut:], *losing)):
+        raise Fault("endings_with_questions", {"chosen_turns": len(chosen), "rejected_turns": len(rejected)})
     return Example(whole, openai.tools(row.get("tools")), losing)
 
 

@@ -1,0 +1,31 @@
+"""`dataset check`: whether params.yaml can be run at all, in the template's own words and before DVC reads it."""
+
+from importlib import import_module
+
+import click
+
+from stages import checks, filter
+from stages.contract import gold, params
+from stages.contract.paths import STAGES
+from stages.reporting import gate
+
+
+def problems() -> None:
+    """Stop at the first thing that would stop the pipeline later."""
+    params.check_keys()
+    for name in params.sources():
+        if name != "generated":  # which the pipeline writes
+            params.path_of(name)
+    for stage in STAGES:
+        if stage in params.whole() or stage != "generate":
+            params.of_stage(stage, import_module(f"stages.{stage}").Params)
+    filter.prepare(params.whole()["filter"])
+    params.typed(params.whole().get("gate"), gate.Params, "gate")
+    gold.rows()
+
+
+@click.command()
+def check() -> None:
+    """Check params.yaml, the sources' paths and the pin of the evaluation set."""
+    problems()
+    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks.")
