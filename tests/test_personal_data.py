@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stages import collect
 from stages.contract.record import Example, Message, ToolCall
+from stages.text import personal_data
 from stages.text.personal_data import KINDS, redact
 
 FINDS: dict[str, list[str]] = {
@@ -311,3 +312,14 @@ def test_a_card_written_as_a_number_is_replaced_and_another_number_is_not() -> N
 def test_many_tokens_glued_by_dashes_are_looked_at_once() -> None:
     text = "eyJaaaaaaaa-" * 50_000
     assert redact(text, KINDS, "US")[0] == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(deadline=None, derandomize=True, max_examples=150)
+def test_the_gate_lets_through_whatever_the_pattern_and_its_check_take(kind: Any, data: Any) -> None:
+    text = data.draw(st.from_regex(personal_data.compiled(kind), fullmatch=True))
+    match = personal_data.compiled(kind).search(text)
+    check = personal_data.CHECKS.get(kind)
+    if match and (check is None or check(match, "DE")):
+        assert kind in list(personal_data.possible(text, KINDS)), text

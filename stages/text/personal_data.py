@@ -47,7 +47,7 @@ GATE: dict[str, str] = {
     "ssn": r"\d{3}-\d{2}-\d{4}",
     "ipv6": r":[0-9A-Fa-f]{0,4}:",
     "ipv4": r"\d\.\d{1,3}\.\d{1,3}\.\d",
-    "phone": r"\+\d[\d .\-()]{6}|\)[ .\-]?\d{1,5}[ .\-]?\d\d|\d[ .\-]\d{2,5}[ .\-]\d\d|\d[ \-]\d{6}",
+    "phone": r"\d(?:[ .\-()]{0,3}\d){6}",
 }
 """What the gate looks for: wider than the pattern of the same kind, and without look-around, which it does not have."""
 Kind = Literal["email", "secret", "iban", "card", "ssn", "ipv6", "ipv4", "phone"]
@@ -75,7 +75,7 @@ def gate() -> Any:
 @cache
 def compiled(kind: str) -> "re.Pattern[str]":
     """The pattern of one kind."""
-    return re.compile(PATTERNS[kind])
+    return re.compile(PATTERNS[kind], re.ASCII)  # the gate's digits are ASCII too
 
 
 def digits(text: str) -> str:
