@@ -24,6 +24,7 @@ from stages.contract.record import Drop, Fault, Record, content_id, decode_recor
 from stages.contract.source import Row, value_of
 
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z_ -]{0,40}")
+LOOKED_AT = 20  # rows whose field names are looked for: rows that are lists have none, and are not parsed twice
 DECLARED = ("topic", "created", "subject", "rating")
 """What a source can name a field for, besides its id."""
 
@@ -59,7 +60,8 @@ def take_in(stage: ModuleType, name: str, given: Any) -> None:
     files = rows_of.files(params.path_of(name), source.match)
     if not files:
         raise stop(
-            f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; mend match or path"
+            f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; "
+            "mend match or path (of a folder, .jsonl, .json and .csv are read)"
         )
     with shards.replaced(paths.records(name)) as records, shards.replaced(paths.origins(name)) as origins:
         records.mkdir(parents=True)
@@ -100,10 +102,10 @@ def origin_of(file: Path) -> str:
 
 
 def counting(rows: Iterable[Row], taken: Taken) -> Iterator[Row]:
-    """The rows, counted as they come in, and the field names of the first that has any."""
+    """The rows, counted as they come in, and the field names of the first that has any, for the messages."""
     for row in rows:
         taken.rows += 1
-        if not taken.fields and not row.fault:
+        if not taken.fields and not row.fault and taken.rows <= LOOKED_AT:
             taken.fields = fields_of(row)
         yield row
 

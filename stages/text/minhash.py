@@ -1,7 +1,7 @@
 """MinHash signatures of many texts at once, and the records whose signatures meet in a band.
 
 The signatures are, bit for bit, those of `datasketch.MinHash(128, scheme="affine32", hashfunc=xxhash.xxh32_intdigest)`
-over the UTF-8 bytes of the runs of five characters; a test compares them. datasketch draws the permutations.
+over the UTF-8 bytes of the runs of five characters; a test compares them. The permutations are drawn as it draws them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
