@@ -176,7 +176,7 @@ def decide(facts: dict[str, Judged | None], params: Params, prepared: None) -> D
     """A drop for every score below the threshold, and all scores."""
     scored = {identifier: fact for identifier, fact in facts.items() if fact}
     rows: list[dict[str, Any]] = [
-        {"id": i, "score": fact.score, "penalties": fact.penalties} for i, fact in scored.items()
+        {"id": i, "source": fact.source, "score": fact.score, "penalties": fact.penalties} for i, fact in scored.items()
     ]
     low = {identifier: fact for identifier, fact in scored.items() if fact.score < params.threshold}
     drops = [

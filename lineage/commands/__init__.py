@@ -1,30 +1,48 @@
 """The `dataset` command: one file per subcommand, each with a click command of its own name.
 
-Exit codes: 0 clean, 1 a finding, 2 misuse.
+The first line of a file says what its command does. Exit codes: 0 clean, 1 a finding, 2 misuse.
 """
 
-import pkgutil
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from stages.contract.params import Stop
 
+FOLDER = Path(__file__).parent
+
 
 class Commands(click.Group):
-    """The files of this folder are the list of commands; one is imported when it is called or listed."""
+    """The files of this folder are the list of commands; one is imported when it is called, none to list them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands by name."""
-        return sorted(module.name for module in pkgutil.iter_modules(__path__))
+        return sorted(file.stem.rstrip("_") for file in FOLDER.glob("[!_]*.py"))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with what it does."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose(name)) for name in self.list_commands(ctx)])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of one file."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"{__name__}.{file_of(cmd_name)}"), file_of(cmd_name))
         return command
+
+
+def file_of(name: str) -> str:
+    """The module of a command; a name that Python keeps for itself ends in an underscore there, as `try_` does."""
+    return name if (FOLDER / f"{name}.py").is_file() else f"{name}_"
+
+
+def purpose(name: str) -> str:
+    """What a command does, from the first line of its file."""
+    with (FOLDER / f"{file_of(name)}.py").open(encoding="utf-8") as file:
+        return file.readline().strip().strip('"').partition(": ")[2].rstrip(".")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

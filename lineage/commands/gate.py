@@ -1,6 +1,7 @@
 """`dataset gate`: hold the rules of params.yaml against reports/metrics.json."""
 
 import sys
+from datetime import date
 
 import click
 import msgspec
@@ -18,22 +19,38 @@ def check() -> list[rules.Result]:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def gate(as_json: bool) -> None:
-    """Hold the gate's rules against the metrics; exit 1 if one of severity error fails."""
-    results = check()
-    passed = rules.passes(results)
+    """Hold the gate's rules against the metrics; exit 1 if one of severity error fails and is not waived today."""
+    results, today = check(), date.today()
+    passed = rules.passes(results, today)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"passed": passed, "rules": results})))
     else:
         for result in results:
-            click.echo(line(result))
+            click.echo(line(result, today))
         click.echo("The gate passes." if passed else "The gate fails.")
     sys.exit(0 if passed else 1)
 
 
-def line(result: rules.Result) -> str:
+def line(result: rules.Result, today: date) -> str:
     """One rule for people: verdict, name, value, limit, and what to do if it does not pass."""
-    verdict = "pass" if result.passed else "FAIL" if result.severity == "error" else "warn"
     value = "missing" if result.value is None else f"{result.value:g}"
+    head = f"{verdict(result, today):<7}{result.name}: {result.metric} is {value}, {result.limit}"
     missing = "reports/metrics.json has no such number; mend the rule's metric"
-    remedy = "" if result.passed else f"\n      {missing if result.value is None else result.remedy}"
-    return f"{verdict}  {result.name}: {result.metric} is {value}, {result.limit}{remedy}"
+    notes = [waiving(result, result.waiver, today)] if result.waiver else []
+    notes += [] if result.passed else [missing if result.value is None else result.remedy]
+    return "\n       ".join([head, *notes])
+
+
+def verdict(result: rules.Result, today: date) -> str:
+    """One word for a result."""
+    if result.passed:
+        return "pass"
+    return "waived" if rules.waived(result, today) else "FAIL" if result.severity == "error" else "warn"
+
+
+def waiving(result: rules.Result, waiver: rules.Waiver, today: date) -> str:
+    """What a waiver means on this day."""
+    if result.passed:
+        return f"has a waiver of {waiver.who} that nothing needs; take it out of gate.waivers"
+    until = "until" if today <= waiver.until else "EXPIRED on"
+    return f"waived by {waiver.who} {until} {waiver.until}: {waiver.reason}"

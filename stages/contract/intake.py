@@ -57,12 +57,7 @@ class Taken(Struct):
 def take_in(stage: ModuleType, name: str, given: Any) -> None:
     """Read the source and write its records, origins and drops; stop if it has no record at all."""
     source, _ = params.source(name), project_key()
-    files = rows_of.files(params.path_of(name), source.match)
-    if not files:
-        raise stop(
-            f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; "
-            "mend match or path (of a folder, .jsonl, .json and .csv are read)"
-        )
+    files = files_of(name, source)
     with shards.replaced(paths.records(name)) as records, shards.replaced(paths.origins(name)) as origins:
         records.mkdir(parents=True)
         spool = records / "spool"
@@ -80,6 +75,17 @@ def take_in(stage: ModuleType, name: str, given: Any) -> None:
         drops = numbered(taken.drops)
         shards.write(origins / "dropped.jsonl", (encode({"id": drop.id, "origin": origin}) for drop, origin in drops))
         shards.put_rows(paths.dropped("collect", name), sorted((drop for drop, _ in drops), key=lambda drop: drop.id))
+
+
+def files_of(name: str, source: Source) -> list[Path]:
+    """The files of a source; a stop if there is none."""
+    files = rows_of.files(params.path_of(name), source.match)
+    if not files:
+        raise stop(
+            f"params.yaml: sources.{name}.match: no file in {source.path} matches {source.match!r}; "
+            "mend match or path (of a folder, .jsonl, .json and .csv are read)"
+        )
+    return files
 
 
 def read_all(

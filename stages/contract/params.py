@@ -4,6 +4,9 @@ import difflib
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +23,7 @@ T = TypeVar("T")
 
 FILE = "params.yaml"
 VERSIONS = Path(__file__).parents[1] / "versions.yaml"
+SOURCE_NAME = "[a-z][a-z0-9_]{0,39}"  # it is put on a shell line
 LARGEST_FILE = 1_000_000  # bytes; params are written by hand
 SHORTEST_KEY = 16  # characters
 SAMPLE_KEY = b"the sample's project key: public"
@@ -89,19 +93,48 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise stop(f"{path}: there is no such file; run from the project's folder")
     if path.stat().st_size > LARGEST_FILE:
         raise stop(f"{path}: is over {LARGEST_FILE} bytes; params are written by hand, keep data out of them")
+    return mapping(path.read_bytes(), str(path))
+
+
+def mapping(content: bytes, where: str) -> dict[str, Any]:
+    """A mapping from YAML, or a stop that names the place."""
+    found = yaml_value(content, where)
+    if not isinstance(found, dict):
+        raise stop(f"{where}: is not a mapping; give it one key per stage")
+    return found
+
+
+def yaml_value(content: bytes, where: str) -> Any:
+    """Any value from YAML, or a stop that names the place."""
     try:
-        content = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506 - Loader is a safe loader
+        return yaml.load(content.decode("utf-8"), Loader)  # noqa: S506 - Loader is a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise stop(f"{path}: is not YAML: {' '.join(str(error).split())}; mend the line it names") from None
-    if not isinstance(content, dict):
-        raise stop(f"{path}: is not a mapping; give it one key per stage")
-    return content
+        raise stop(f"{where}: is not YAML: {' '.join(str(error).split())}; mend the line it names") from None
 
 
 @cache
 def whole() -> dict[str, Any]:
     """All of params.yaml."""
     return read_yaml(ROOT / FILE)
+
+
+@contextmanager
+def using(settings: dict[str, Any]) -> Iterator[None]:
+    """params.yaml with other values at these dotted paths while the block lasts; nothing is written."""
+    kept = deepcopy(whole())
+    try:
+        for path, each in settings.items():
+            *keys, last = path.split(".")
+            inner: Any = whole()
+            for key in keys:
+                if not isinstance(inner.get(key), dict):
+                    inner[key] = {}
+                inner = inner[key]
+            inner[last] = each
+        yield
+    finally:
+        whole().clear()
+        whole().update(kept)
 
 
 def typed(value: Any, expected: type[T], where: str, file: str = FILE) -> T:
@@ -171,7 +204,7 @@ def sources() -> dict[str, Source]:
     if not named:
         raise stop(f"{FILE}: sources is empty; name at least one, with path and licence")
     for source in named:
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", str(source)):
+        if not re.fullmatch(SOURCE_NAME, str(source)):
             raise stop(
                 f"{FILE}: sources.{source}: the name is not a-z, 0-9 and _; rename it (it is put on a shell line)"
             )

@@ -122,10 +122,15 @@ def run_rows(make: Callable[..., Iterable[dict[str, Any]]]) -> None:
     """generate: from the surviving records of one source to the rows of a new source."""
     no_arguments()
     with running(make) as (stage, given):
-        params.source(given.seeds)
-        records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
-        grammar = params.read_yaml(paths.ROOT / given.grammar)
-        shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], stage.make(records, given, params.seed(), grammar))
+        shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], made(stage, given))
+
+
+def made(stage: ModuleType, given: Any) -> list[dict[str, Any]]:
+    """The rows that a stage makes of the survivors of the source it names as its seeds."""
+    params.source(given.seeds)
+    records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
+    rows: list[dict[str, Any]] = stage.make(records, given, params.seed(), params.read_yaml(paths.ROOT / given.grammar))
+    return rows
 
 
 def run_measure(measure: Callable[..., Any]) -> None:
@@ -141,22 +146,29 @@ def run_decide(decide: Callable[..., Drop | None]) -> None:
     from stages.contract.scores import scores_of
 
     with running(decide) as (stage, given):
-        source, prepared = source_argument(), stage.prepare(given)
-        scores = dict(scores_of(source))
-        drops = (
-            drop for identifier, row in scores.items() if (drop := stage.decide(identifier, source, row, prepared))
-        )
-        shards.put_rows(paths.dropped("filter", source), checked(drops, stage, scores.__contains__))
+        source = source_argument()
+        drops, _ = decided_on_scores(stage, given, source, scores_of(source))
+        shards.put_rows(paths.dropped("filter", source), drops)
+
+
+def decided_on_scores(
+    stage: ModuleType, given: Any, source: str, scores: Iterable[tuple[str, dict[str, Any]]]
+) -> tuple[list[Drop], dict[str, Any]]:
+    """The drops of one source, told from the scores of its records; and the scores by id."""
+    prepared, by_id = stage.prepare(given), dict(scores)
+    drops = (drop for identifier, row in by_id.items() if (drop := stage.decide(identifier, source, row, prepared)))
+    return checked(drops, stage, by_id.__contains__), by_id
 
 
 class Shard(Struct):
-    """One file of records, and which of them earlier stages dropped."""
+    """One file of records, which of them earlier stages dropped, and the share of the rest that is looked at."""
 
     path: Any
     dropped: set[str]
+    share: float = 1.0
 
 
-def survivors(stage: str, sources: list[str]) -> list[Shard]:
+def survivors(stage: str, sources: list[str], share: float = 1.0) -> list[Shard]:
     """The shards of these sources with the ids that stages before `stage` dropped."""
     before = (
         paths.earlier_drops(stage, sources)
@@ -166,15 +178,25 @@ def survivors(stage: str, sources: list[str]) -> list[Shard]:
     dropped: dict[str, set[str]] = {}
     for drop in shards.drops(before):
         dropped.setdefault(drop.source, set()).add(drop.id)
-    return [Shard(path, dropped.get(source, set())) for source in sources for path in shards.of(paths.records(source))]
+    return [
+        Shard(path, dropped.get(source, set()), share)
+        for source in sources
+        for path in shards.of(paths.records(source))
+    ]
 
 
 def records_of(shard: Shard) -> Iterator[Record]:
     """The records of a shard that are still in the dataset."""
-    dropped = shard.dropped
+    dropped, share = shard.dropped, shard.share
     for line in shards.lines(shard.path):
-        if line[7:39].decode() not in dropped:  # canonical form: a line starts {"id":"…32 hex…"
+        identifier = line[7:39].decode()  # canonical form: a line starts {"id":"…32 hex…"
+        if identifier not in dropped and (share >= 1 or within(identifier, share)):
             yield decode_record(line)
+
+
+def within(identifier: str, share: float) -> bool:
+    """Whether a record is in a sample of this share: an id is a hash, so its first digits are a draw."""
+    return int(identifier[:8], 16) < share * 16**8
 
 
 def records_with(identifiers: Iterable[str]) -> Iterator[Record]:
@@ -195,18 +217,24 @@ def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> 
     no_arguments()
     with running(measure) as (stage, given):
         prune()
-        prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
-        work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
-        facts: dict[str, Any] = {}
-        needed = stage.needed(given) if hasattr(stage, "needed") else True
-        for part in engine.map(work, survivors(name_of(stage), list(params.sources())) if needed else []):
-            facts.update(part)
-        facts = dict(sorted(facts.items()))
-        decision = stage.decide(facts, given, prepared)
-        found = checked(decision.drops, stage, facts.__contains__)
+        decision, _ = decided(stage, given)
         if name_of(stage) in paths.OUTPUT:
             shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], decision.rows)
-        shards.put_rows(paths.dropped(name_of(stage)), found)
+        shards.put_rows(paths.dropped(name_of(stage)), decision.drops)
+
+
+def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision, dict[str, Any]]:
+    """What a stage that sees all sources decides of the surviving records, or of a share of them; and what it measured."""
+    prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
+    work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
+    facts: dict[str, Any] = {}
+    needed = stage.needed(given) if hasattr(stage, "needed") else True
+    for part in engine.map(work, survivors(name_of(stage), list(params.sources()), share) if needed else []):
+        facts.update(part)
+    facts = dict(sorted(facts.items()))
+    decision: Decision = stage.decide(facts, given, prepared)
+    decision.drops = checked(decision.drops, stage, facts.__contains__)
+    return decision, facts
 
 
 def run_report(build: Callable[..., dict[str, Iterable[bytes]]]) -> None:

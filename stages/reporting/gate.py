@@ -1,9 +1,17 @@
-"""The gate: rules over the metrics, each with a limit, a severity and what to do when it fails."""
+"""The gate: rules over the metrics, each with a limit, a severity and what to do when it fails.
 
+A waiver lets a rule fail until a day. The day is looked at by who asks (`dataset gate`), never by the report stage, whose
+output must not depend on a clock.
+"""
+
+import difflib
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
+
+from stages.contract.params import stop
 
 
 class Rule(Struct, forbid_unknown_fields=True, frozen=True):
@@ -17,13 +25,23 @@ class Rule(Struct, forbid_unknown_fields=True, frozen=True):
     severity: Literal["error", "warning"] = "error"
 
 
+class Waiver(Struct, forbid_unknown_fields=True, frozen=True):
+    """A rule that may fail for a while: why, who decided it, and the last day."""
+
+    rule: Annotated[str, Limits(description="name of the rule")]
+    reason: Annotated[str, Limits(min_length=1)]
+    who: Annotated[str, Limits(min_length=1)]
+    until: Annotated[date, Limits(description="last day, as in 2027-03-31")]
+
+
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """All rules."""
+    """All rules, and what is waived."""
 
     rules: list[Rule]
+    waivers: list[Waiver] = []
 
 
-class Result(Struct):
+class Result(Struct, omit_defaults=True):
     """A rule held against the metrics. A metric that is not there fails its rule."""
 
     name: str
@@ -33,6 +51,7 @@ class Result(Struct):
     severity: str
     passed: bool
     remedy: str
+    waiver: Waiver | None = None
 
 
 def found(metrics: dict[str, Any], path: str) -> float | None:
@@ -51,18 +70,32 @@ def limit(rule: Rule) -> str:
     return " and ".join(parts) or "is there"
 
 
-def held(rule: Rule, metrics: dict[str, Any]) -> Result:
+def held(rule: Rule, metrics: dict[str, Any], waiver: Waiver | None) -> Result:
     """One rule against the metrics."""
     value = found(metrics, rule.metric)
     passed = value is not None and (rule.min is None or value >= rule.min) and (rule.max is None or value <= rule.max)
-    return Result(rule.name, rule.metric, value, limit(rule), rule.severity, passed, rule.remedy)
+    return Result(rule.name, rule.metric, value, limit(rule), rule.severity, passed, rule.remedy, waiver)
 
 
 def results(params: Params, metrics: dict[str, Any]) -> list[Result]:
-    """Every rule against the metrics, in the order of params.yaml."""
-    return [held(rule, metrics) for rule in params.rules]
+    """Every rule against the metrics, in the order of params.yaml; a stop at a waiver of no rule."""
+    names = {rule.name for rule in params.rules}
+    waivers = {waiver.rule: waiver for waiver in params.waivers}
+    if unknown := sorted(waivers.keys() - names):
+        near = difflib.get_close_matches(unknown[0], names, 1)
+        raise stop(
+            f"params.yaml: gate.waivers: there is no rule {unknown[0]!r}; "
+            f"{f'did you mean {near[0]!r}?' if near else 'name a rule of gate.rules'}"
+        )
+    return [held(rule, metrics, waivers.get(rule.name)) for rule in params.rules]
 
 
-def passes(held_rules: list[Result]) -> bool:
-    """Whether no rule of severity error fails."""
-    return all(result.passed for result in held_rules if result.severity == "error")
+def waived(result: Result, today: date) -> bool:
+    """Whether a failing rule is let through on this day."""
+    return not result.passed and result.waiver is not None and today <= result.waiver.until
+
+
+def passes(held_rules: list[Result], today: date | None = None) -> bool:
+    """Whether no rule of severity error fails; waivers count only on a given day."""
+    failing = [result for result in held_rules if result.severity == "error" and not result.passed]
+    return all(today is not None and waived(result, today) for result in failing)

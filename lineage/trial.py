@@ -1,0 +1,201 @@
+"""What a stage would do with other settings: decided in memory and compared with its last run. Nothing is written."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from importlib import import_module
+from itertools import islice
+from types import ModuleType
+from typing import Any
+
+from msgspec import Struct, convert, to_builtins
+
+from lineage.browse import Found, rows_dropped
+from stages import collect, measure
+from stages.contract import intake, params, paths, run, shards
+from stages.contract.params import stop
+from stages.contract.record import Drop, decode, decode_record, encode
+from stages.contract.scores import scores_of
+from stages.contract.source import Row
+from stages.judge import Judged
+
+TOGETHER = ("dedup", "balance", "split")
+"""Stages whose decision on one record depends on the others: they are tried on all records, unless a limit is given."""
+SAMPLE = 500  # records that the other stages are tried on
+STAGES = ("generate", *paths.PER_SOURCE, *paths.GLOBAL)
+"""The stages that can be tried: those that make or drop something."""
+
+
+class Trial(Struct):
+    """The drops of a stage by id as it last ran and as it would run, among the records that were looked at.
+
+    `moved` counts the records that would change their split, `made` holds what `generate` would write. Drops of `collect`
+    are by origin, because the ids of equal rows are numbered after all rows were read.
+    """
+
+    stage: str
+    looked_at: int
+    before: dict[str, Drop]
+    after: dict[str, Drop]
+    moved: dict[str, int] = {}
+    made: list[Found] = []
+
+    @property
+    def dropped(self) -> list[Drop]:
+        """What would be dropped and was not."""
+        return [drop for identifier, drop in self.after.items() if identifier not in self.before]
+
+    @property
+    def released(self) -> list[Drop]:
+        """What was dropped and would not be."""
+        return [drop for identifier, drop in self.before.items() if identifier not in self.after]
+
+
+Way = Callable[[ModuleType, Any, int | None], Trial]
+"""How a stage is tried: with its params, on about so many records, or on all."""
+
+
+def attempt(name: str, settings: dict[str, Any], limit: int | None = None) -> Trial:
+    """What the stage would do with these settings, on about `limit` records."""
+    if name not in STAGES:
+        raise stop(f"dataset try {name}: drops nothing and makes nothing; known are {', '.join(STAGES)}")
+    ways: dict[str, Way] = {"generate": generated, "collect": collected, "filter": filtered}
+    stage = import_module(f"stages.{name}")
+    with params.using(settings):
+        given = run.settings(stage)
+        return ways.get(name, decided)(stage, given, limit or (None if name in TOGETHER else SAMPLE))
+
+
+def what_if(settings: dict[str, Any]) -> Trial:
+    """What a stage would do with these settings, told from the scores that it keeps of every record."""
+    ways: dict[str, Way] = {"filter": filtered, "judge": judged}
+    names = sorted({path.partition(".")[0] for path in settings})
+    if len(names) != 1 or names[0] not in ways:
+        raise stop(
+            f"dataset whatif {' '.join(settings)}: scores are kept for {' and '.join(ways)}, one at a time; "
+            f"for the others use `dataset try STAGE --set KEY=VALUE`"
+        )
+    with params.using(settings):
+        stage = import_module(f"stages.{names[0]}")
+        return ways[names[0]](stage, run.settings(stage), None)
+
+
+def built() -> list[str]:
+    """The sources; a stop if one was never built."""
+    for name in params.sources():
+        if not paths.records(name).is_dir():
+            raise stop(f"data/records/{name}: is not there; run `make run`, a trial is held against the last run")
+    return list(params.sources())
+
+
+def share_of(limit: int | None) -> float:
+    """The share of all records that about `limit` of them are."""
+    counted = (decode((paths.origins(name) / "source.json").read_bytes()) for name in built())
+    return 1.0 if limit is None else limit / max(1, sum(source["records"] for source in counted))
+
+
+def last_run(stage: str, looked_at: Container[str] | None = None) -> dict[str, Drop]:
+    """What the stage dropped when it last ran, of the records that were looked at."""
+    names = built() if stage in paths.PER_SOURCE else [""]
+    files = [path for name in names if (path := paths.dropped(stage, name)).is_file()]
+    return {drop.id: drop for drop in shards.drops(files) if looked_at is None or drop.id in looked_at}
+
+
+def compared(
+    stage: str, looked_at: Collection[str], drops: Iterable[Drop], moved: dict[str, int] | None = None
+) -> Trial:
+    """The new drops beside those of the last run."""
+    return Trial(stage, len(looked_at), last_run(stage, looked_at), {drop.id: drop for drop in drops}, moved or {})
+
+
+def generated(stage: ModuleType, given: Any, limit: int | None) -> Trial:
+    """The rows that `generate` would write, as the records they will be."""
+    built()
+    source = params.sources().get("generated") or params.Source("data/sources/generated", "none")
+    rows = (Row(f"row {number}", encode(row)) for number, row in enumerate(run.made(stage, given), 1))
+    cleaned = params.of_stage("collect", collect.Params)
+    reads = [
+        intake.read_row(row, collect.read, "collect", "generated", source=source, params=cleaned)
+        for row in islice(rows, limit)
+    ]
+    return Trial("generate", len(reads), {}, {}, made=[found(read) for read in reads])
+
+
+def found(read: intake.Read) -> Found:
+    """A row of `generate` as it is shown."""
+    if read.drop:
+        return Found(read.drop.id, "generated", read.origin, drop=read.drop)
+    return Found(read.declared or read.content, "generated", read.origin, record=decode_record(read.line))
+
+
+def collected(stage: ModuleType, given: Any, limit: int | None) -> Trial:
+    """The first rows of every source, read again."""
+    trial = Trial("collect", 0, {}, {})
+    kept = last_run("collect")
+    for name, source in params.sources().items():
+        before = {row.origin: row.drop for row in rows_dropped(name, kept, None)}
+        for read in islice(
+            intake.read_all(stage, name, source, intake.files_of(name, source), given, intake.Taken()), limit
+        ):
+            trial.looked_at += 1
+            if old := before.get(read.origin):
+                trial.before[read.origin] = old
+            if read.drop:
+                trial.after[read.origin] = read.drop
+    return trial
+
+
+def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
+    """The decisions on the kept scores, or on fresh ones if it is the measuring that is tried."""
+    share = share_of(limit)
+    as_kept = params.read_yaml(paths.ROOT / params.FILE)["measure"] == params.whole()["measure"]
+    drops: list[Drop] = []
+    looked_at: set[str] = set()
+    for name in built():
+        scores = ((i, row) for i, row in scores_of(name) if run.within(i, share)) if as_kept else measured(name, share)
+        found, rows = run.decided_on_scores(stage, given, name, scores)
+        drops += found
+        looked_at |= rows.keys()
+    return compared("filter", looked_at, drops)
+
+
+def measured(name: str, share: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The scores of the records of a source, measured now."""
+    given = params.of_stage("measure", measure.Params)
+    measure.prepare()
+    for path in shards.of(paths.records(name)):
+        for record in run.records_of(run.Shard(path, set(), share)):
+            yield record.id, decode(encode(measure.measure(record, given)))
+
+
+def judged(stage: ModuleType, given: Any, limit: int | None) -> Trial:
+    """The decisions on the kept scores of the judge."""
+    path = paths.ROOT / paths.OUTPUT["judge"]
+    if not path.is_file():
+        raise stop(f"{paths.OUTPUT['judge']}: is not there; run `make run`")
+    facts = {row.pop("id"): convert(row, Judged) for row in shards.rows(path)}
+    return compared("judge", facts, stage.decide(facts, given, None).drops)
+
+
+def decided(stage: ModuleType, given: Any, limit: int | None) -> Trial:
+    """The decision of a stage that sees all sources."""
+    decision, facts = run.decided(stage, given, share_of(limit))
+    moved: Counter[str] = Counter()
+    if run.name_of(stage) == "split":
+        before = {row["id"]: row["split"] for row in shards.rows(paths.ROOT / paths.OUTPUT["split"])}
+        pairs = ((before.get(row["id"]), row["split"]) for row in decision.rows)
+        moved.update(f"{old} to {new}" for old, new in pairs if old and old != new)
+    return compared(run.name_of(stage), facts, decision.drops, dict(moved))
+
+
+def as_json(trial: Trial) -> dict[str, Any]:
+    """The trial for machines."""
+    return {
+        "stage": trial.stage,
+        "looked_at": trial.looked_at,
+        "before": len(trial.before),
+        "after": len(trial.after),
+        "dropped": to_builtins(trial.dropped),
+        "released": to_builtins(trial.released),
+        "moved": trial.moved,
+        "made": to_builtins([each.record or each.drop for each in trial.made]),
+    }
