@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,9 +20,10 @@ def edit(name: str, *changes: Callable[[str], str]) -> None:
     shards.put(path, [text.removesuffix("\n").encode()])
 
 
-def found(text: str, path: str) -> tuple[yaml.Node, yaml.Node]:
+def found(text: str, path: str) -> tuple[Any, Any]:
     """The nodes of a key and its value, by the key's dotted path."""
-    key, value = None, yaml.compose(text, params.Loader)
+    key: Any = None
+    value: Any = yaml.compose(text, params.Loader)
     for name in path.split("."):
         pairs = value.value if isinstance(value, yaml.MappingNode) else []
         key, value = next(((key, each) for key, each in pairs if key.value == name), (None, None))

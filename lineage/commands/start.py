@@ -5,14 +5,10 @@ import secrets
 
 import click
 
-from lineage.commands import status
+from lineage import status
 from lineage.edit import edit, with_value, without
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
-
-BUILT = ("records", "origins", "scores", "signatures", "dropped", "curated", "exports")
-SAMPLE_TEXTS = ("title", "intended_use", "known_faults")
-"""What params.yaml says of the sample under `report`."""
 
 
 def goes() -> list[str]:

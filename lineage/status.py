@@ -1,0 +1,127 @@
+"""Where the dataset stands: its sources, what is stale, the gate, the remote and the last release; and what to do next."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from configparser import ConfigParser
+from datetime import date
+from typing import Any
+
+from msgspec import Struct
+
+from lineage import metrics
+from lineage.commands import gate
+from stages.contract import gold, params, paths
+from stages.contract.params import stop
+from stages.contract.record import decode
+from stages.reporting.gate import passes
+
+
+class Status(Struct):
+    """What there is to know before going on."""
+
+    sources: dict[str, dict[str, Any]]
+    examples: int | None
+    stale: list[str]
+    changed: list[str]
+    gate: bool | None
+    failing: list[str]
+    remote: str | None
+    release: str | None
+    next: list[str] = []
+
+
+def state() -> Status:
+    """The state of the working tree, and what to do next."""
+    names = list(params.sources()) if params.whole().get("sources") else []
+    built = (paths.ROOT / paths.METRICS).is_file()
+    held = gate.check() if built else []
+    found = Status(
+        sources={name: about(name) for name in names},
+        examples=metrics.read()["dataset"]["examples"] if built else None,
+        stale=stale() if names else [],
+        changed=output("git", "status", "--porcelain", "--untracked-files=no").splitlines(),
+        gate=passes(held, date.today()) if built else None,
+        failing=[result.name for result in held if not result.passed],
+        remote=remote(),
+        release=next(iter(output("git", "tag", "--list", "dataset@v*", "--sort=-v:refname").splitlines()), None),
+    )
+    found.next = list(todo(found))
+    return found
+
+
+def todo(found: Status) -> Iterator[str]:
+    """What to do next, the most needed first."""
+    if not found.sources:
+        yield "put a file under data/sources/, then `dataset inspect PATH` and `dataset add NAME PATH --licence SPDX`"
+    if not gold.values():
+        yield f"put 200 rows or more that are never trained on into {paths.GOLD}, as OpenAI messages, then `dataset freeze`"
+    if found.stale:
+        yield "build what is stale: make run"
+    if found.gate is False:
+        yield "the gate fails: `dataset gate` says why and what to do"
+    if found.sources and found.changed:
+        yield "commit what has changed: git add -A && git commit"
+    if not found.remote:
+        yield "name a place to share the data: dvc remote add -d NAME URL"
+
+
+def lines(found: Status) -> Iterator[str]:
+    """The screen, line by line."""
+    for name, source in found.sources.items():
+        counted = (
+            "not built yet" if source["rows"] is None else f"{source['rows']:>8,} rows {source['records']:>8,} records"
+        )
+        yield f"source   {name:<14}{counted}   {source['licence']}   {source['path']}"
+    if not found.sources:
+        yield "source   none yet"
+    yield "dataset  " + ("not built yet" if found.examples is None else f"{found.examples:,} examples")
+    yield "stages   " + (f"{len(found.stale)} stale: {short(found.stale)}" if found.stale else "up to date")
+    verdict = {None: "not held yet", True: "passes", False: "FAILS"}[found.gate]
+    yield "gate     " + verdict + (f", see: {', '.join(found.failing)}" if found.failing else "")
+    yield "git      " + (f"{len(found.changed)} files changed" if found.changed else "clean")
+    yield f"remote   {found.remote or 'none'}"
+    yield f"release  {found.release or 'none yet'}"
+    for step in found.next:
+        yield f"next     {step}"
+
+
+def short(names: list[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def about(name: str) -> dict[str, Any]:
+    """Licence and path of a source, and its rows and records if it was collected."""
+    source, place = params.source(name), paths.origins(name) / "source.json"
+    counted = decode(place.read_bytes()) if place.is_file() else {}
+    return {
+        "path": source.path,
+        "licence": source.licence,
+        "rows": counted.get("rows"),
+        "records": counted.get("records"),
+    }
+
+
+def stale() -> list[str]:
+    """The stages that `dvc repro` would run."""
+    done = subprocess.run(["dvc", "status", "--json"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise stop(
+            f"dvc status: {done.stderr.strip().splitlines()[-1] if done.stderr else 'fails'}; run `dataset check`"
+        )
+    return list(json.loads(done.stdout or "{}"))
+
+
+def output(*command: str) -> str:
+    """What a command of git prints; nothing if this is no repository."""
+    return subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False).stdout
+
+
+def remote() -> str | None:
+    """Name and address of the default remote, without what may stand before an @ in it."""
+    config = ConfigParser()
+    config.read([paths.ROOT / ".dvc/config", paths.ROOT / ".dvc/config.local"])
+    name = config.get("core", "remote", fallback=None)
+    url = config.get(f"'remote \"{name}\"'", "url", fallback="has no url") if name else ""
+    return f"{name} ({url.rpartition('@')[2]})" if name else None
