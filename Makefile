@@ -1,4 +1,4 @@
-# make run · make test · make bench · make lock. Nothing needs to be activated: every target finds .venv itself.
+# make run · make test · make drill · make bench · make lock. Nothing needs to be activated: every target finds .venv itself.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -7,10 +7,11 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint bench lock schemas clean
+.PHONY: run test lint drill bench lock schemas clean
 
 run: $(READY)
 	@dataset check
+	@python -m lineage.schemas
 	@dvc repro
 	@dataset summary
 
@@ -20,6 +21,9 @@ test: $(READY)
 
 lint: $(READY)
 	@ruff check --fix . ; ruff format . ; mypy
+
+drill: $(READY)
+	@dataset drill
 
 bench: $(READY)
 	@python -m tests.benchmarks

@@ -49,20 +49,23 @@ class Inspection(Struct):
     repairs: dict[str, int]
 
 
-def inspect(place: Path, limit: int = LOOKED_AT) -> Inspection:
-    """Read the first rows as `collect` would and hold them against the rules of `filter`. Nothing is written."""
+def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspection:
+    """Read the first rows as `collect` would and hold them against the rules of `filter`; nothing is written.
+
+    `given` are keys of the entry that are known already; one set to None is left out, whatever its name suggests.
+    """
     if not place.exists():
         raise stop(f"{place}: is not there; give a file or a folder of .jsonl, .json or .csv files, each also .gz")
     files = rows_of.files(place.resolve(), "*")
     if not files:
         raise stop(f"{place}: has no file that is read; .jsonl, .json, .csv and .tsv are, each also .gz")
-    given = params.of_stage("collect", collect.Params)
+    cleaned = params.of_stage("collect", collect.Params)
     repairs: Counter[str] = Counter()
-    rows = list(islice(rows_in(files, given, repairs), limit + 1))
+    rows = list(islice(rows_in(files, cleaned, repairs), limit + 1))
     values = list(readable(rows[:limit]))
-    suggested = suggestion(values)
-    source = Source(path=relative(place), licence="none", **suggested)
-    found = [held(as_found(row, source, given)) for row in rows[:limit]]
+    suggested = {key: value for key, value in (suggestion(values) | given).items() if value is not None}
+    source = params.typed({"path": relative(place), "licence": "none"} | suggested, Source, str(place), "--set")
+    found = [held(as_found(row, source, cleaned)) for row in rows[:limit]]
     read = [each for each in found if each.record]
     return Inspection(
         path=relative(place),
@@ -87,7 +90,7 @@ def rows_in(files: list[Path], given: collect.Params, repairs: Counter[str]) -> 
         yield from rows_of.rows(file, relative(file), limits, repairs)
 
 
-def readable(rows: list[Row]) -> Iterator[Any]:
+def readable(rows: Iterable[Row]) -> Iterator[Any]:
     """What the rows hold, without those that cannot be read."""
     for row in rows:
         try:
@@ -121,10 +124,15 @@ def suggestion(values: list[Any]) -> dict[str, Any]:
         key: next((name for name in names if fits(key, name, rows, usual)), None) for key, names in GUESSES.items()
     }
     found: dict[str, Any] = {key: name for key, name in guessed.items() if name}
-    columns = [next((name for name in names if name in usual), None) for names in (ASKED, ANSWERED)]
+    columns = [likeliest(names, usual) for names in (ASKED, ANSWERED)]
     if all(columns) and not any(shape_of(value) for value in values):
         found["fields"] = dict(zip(("input", "output"), columns, strict=True))
     return found
+
+
+def likeliest(names: tuple[str, ...], fields: Iterable[str]) -> str | None:
+    """The first of the names that is a field."""
+    return next((name for name in names if name in fields), None)
 
 
 def fits(key: str, name: str, rows: list[dict[str, Any]], usual: list[str]) -> bool:
@@ -164,10 +172,9 @@ def redacted(found: Iterable[Found]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def entry(inspection: Inspection, licence: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The entry of `sources` for what was inspected; what is set to None is left out."""
-    found = {"path": inspection.path, "licence": licence} | inspection.suggested | (more or {})
-    return {key: value for key, value in found.items() if value is not None}
+def entry(inspection: Inspection, licence: str) -> dict[str, Any]:
+    """The entry of `sources` for what was inspected."""
+    return {"path": inspection.path, "licence": licence} | inspection.suggested
 
 
 def block(entry: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages import formats
-from stages.contract import engine
+from stages.contract import engine, progress
 from stages.contract.params import sources
 from stages.contract.paths import CURATED, EXPORTS, OUTPUT, ROOT, SPLITS, all_drops
 from stages.contract.record import Record, encode, kind
@@ -48,10 +48,9 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every file."""
     split = {row["id"]: row["split"] for row in rows(ROOT / OUTPUT["split"])}
     work = partial(written, shapes=params.formats)
-    found = sorted(
-        (each for part in engine.map(work, survivors("export", list(sources()))) for each in part),
-        key=lambda each: each.id,
-    )
+    left = survivors("export", list(sources()))
+    parts = progress.over_files(engine.map(work, left), "export", [shard.path for shard in left])
+    found = sorted((each for part in parts for each in part), key=lambda each: each.id)
     files: dict[str, list[bytes]] = {f"{CURATED}/{name}.jsonl": [] for name in SPLITS}
     files |= {f"{PLACES[other]}/{name}.jsonl": [] for other in {each.kind for each in found} for name in SPLITS}
     for each in found:

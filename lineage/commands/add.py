@@ -23,10 +23,14 @@ def add_source(name: str, place: Path, licence: str, given: dict[str, Any]) -> d
         raise stop(f"params.yaml: sources.{name} is there already; choose another name, or edit it")
     if place.exists() and not place.resolve().is_relative_to(paths.ROOT.resolve()):
         raise stop(f"{place}: is outside the project; copy it in first: cp -r {place} data/sources/")
-    seen = inspection.inspect(place)
+    licence = known_licence(licence)
+    seen = inspection.inspect(place, given)
     if not seen.records:
         raise stop(f"{place}: none of its first {seen.rows} rows became a record; `dataset inspect {place}` says why")
-    entry = inspection.entry(seen, known_licence(licence), given)
+    for key, field in given.items():
+        if key.endswith("_field") and field and field not in seen.fields:
+            raise stop(f"--set {key}={field}: no row has it; the rows have {', '.join(seen.fields)}")
+    entry = inspection.entry(seen, licence)
     params.typed(entry, params.Source, f"sources.{name}")
     edit.edit(params.FILE, edit.with_entry("sources", name, inspection.block(entry)))
     return entry

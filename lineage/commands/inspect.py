@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from lineage import display, inspection
+from lineage import display, inspection, settings
 from lineage.browse import Found
 from stages import formats
 from stages.contract.record import encode
@@ -15,12 +15,15 @@ PRIVATE = {"id_field": "the id, as a keyed hash", "subject_field": "meta.subject
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "given", multiple=True, metavar="KEY=VALUE", help="A key of the entry, as in topic_field=intent."
+)
 @click.option("--limit", default=inspection.LOOKED_AT, show_default=True, type=click.IntRange(1), help="Rows to read.")
 @click.option("--rows", default=2, show_default=True, type=click.IntRange(0), help="Records and drops shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(path: Path, limit: int, rows: int, as_json: bool) -> None:
+def inspect(path: Path, given: tuple[str, ...], limit: int, rows: int, as_json: bool) -> None:
     """Look into PATH, a file or folder, as `collect` would; nothing is written. Exit 1 if no row can be read."""
-    found = inspection.inspect(path, limit)
+    found = inspection.inspect(path, settings.parsed(given), limit)
     click.echo(encode(found) if as_json else "\n".join(lines(found, rows)))
     raise SystemExit(0 if found.records else 1)
 
@@ -48,7 +51,11 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
         yield f"  {Path(found.path).stem.split('.')[0].lower().replace('-', '_')}:"
         yield from (f"    {line}" for line in inspection.block(inspection.entry(found, "SPDX-ID")).splitlines())
     else:
-        yield "No row became a record: name the columns with `fields`, as in fields: {input: question, output: answer}."
+        asked, answered = (
+            inspection.likeliest(names, found.fields) for names in (inspection.ASKED, inspection.ANSWERED)
+        )
+        yield "No row became a record. If two columns are question and answer, name them:"
+        yield f"  dataset inspect {found.path} --set 'fields={{input: {asked or 'COLUMN'}, output: {answered or 'COLUMN'}}}'"
 
 
 def why(shape: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from stages.contract import engine, params, paths, shards
+from stages.contract import engine, params, paths, progress, shards
 from stages.contract import source as rows_of
 from stages.contract.params import Source, project_key, stop
 from stages.contract.record import Drop, Fault, Record, content_id, decode_record, digest, encode
@@ -38,6 +38,7 @@ class Read(Struct):
     content: str = ""
     drop: Drop | None = None
     known: tuple[str, ...] = ()
+    bytes: int = 0
 
 
 class Taken(Struct):
@@ -63,7 +64,8 @@ def take_in(stage: ModuleType, name: str, given: Any) -> None:
         spool = records / "spool"
         taken = Taken()
         with spool.open("wb") as file:
-            for read in read_all(stage, name, source, files, given, taken):
+            found = read_all(stage, name, source, files, given, taken)
+            for read in progress.over(found, f"collect {name}", size_of(files), lambda read: read.bytes / 1e6, "MB"):
                 keep(read, taken, file.write)
         if not taken.content:
             raise stop(no_record(name, taken))
@@ -101,6 +103,11 @@ def read_all(
             yield from block
 
 
+def size_of(files: list[Path]) -> float | None:
+    """How many megabytes there are to read; unknown if some are compressed."""
+    return None if any(file.suffix == ".gz" for file in files) else progress.megabytes(files)
+
+
 def origin_of(file: Path) -> str:
     """How a file is named in origins: by its path in the repository, bytes that are no text replaced."""
     inside = file.relative_to(paths.ROOT).as_posix() if file.is_relative_to(paths.ROOT) else file.name
@@ -128,7 +135,10 @@ def fields_of(row: Row) -> list[str]:
 def read_block(rows: list[Row], stage: str, **context: Any) -> list[Read]:
     """What one worker does: each row to a record or a drop."""
     read = import_module(stage).read
-    return [read_row(row, read, stage.rpartition(".")[2], **context) for row in rows]
+    found = [read_row(row, read, stage.rpartition(".")[2], **context) for row in rows]
+    for row, each in zip(rows, found, strict=True):
+        each.bytes = rows_of.bytes_in(row)
+    return found
 
 
 def read_row(row: Row, read: Callable[..., Record], stage: str, name: str, **context: Any) -> Read:

@@ -202,7 +202,7 @@ def sources() -> dict[str, Source]:
     """All sources by name, in the order of their names."""
     named = typed(whole().get("sources") or {}, dict, "sources")
     if not named:
-        raise stop(f"{FILE}: sources is empty; name at least one, with path and licence")
+        raise stop(f"{FILE}: sources is empty; add one with `dataset add NAME PATH --licence SPDX`")
     for source in named:
         if not re.fullmatch(SOURCE_NAME, str(source)):
             raise stop(

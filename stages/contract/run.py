@@ -18,7 +18,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from stages.contract import engine, params, paths, shards
+from stages.contract import engine, params, paths, progress, shards
 from stages.contract.params import Stop, stop
 from stages.contract.record import Drop, Record, decode_record
 
@@ -229,7 +229,8 @@ def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision
     work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
     facts: dict[str, Any] = {}
     needed = stage.needed(given) if hasattr(stage, "needed") else True
-    for part in engine.map(work, survivors(name_of(stage), list(params.sources()), share) if needed else []):
+    left = survivors(name_of(stage), list(params.sources()), share) if needed else []
+    for part in progress.over_files(engine.map(work, left), name_of(stage), [shard.path for shard in left]):
         facts.update(part)
     facts = dict(sorted(facts.items()))
     decision: Decision = stage.decide(facts, given, prepared)

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from stages.contract import engine, params, paths, shards
+from stages.contract import engine, params, paths, progress, shards
 from stages.contract.record import decode, decode_record, digest, encode
 
 CODE = ("stages/checks", "stages/text", "stages/measure.py", "stages/contract/record.py", "stages/contract/scores.py")
@@ -69,7 +69,8 @@ def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
         fresh = [record for record in records if not taken_over(old.get(origin[record]), *places[record], source)]
         if fresh:
             stage.prepare()
-        for record, (rows, signed) in zip(fresh, engine.map(work, fresh), strict=True):
+        measured = progress.over_files(engine.map(work, fresh), f"measure {source}", fresh)
+        for record, (rows, signed) in zip(fresh, measured, strict=True):
             first = {"measured_from": origin[record], "rows": sha256(b"\n".join(rows)), "signatures": sha256(signed)}
             shards.write(places[record][0], [encode(first), *rows])
             shards.write_bytes(places[record][1], signed)

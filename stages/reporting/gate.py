@@ -70,7 +70,7 @@ def limit(rule: Rule) -> str:
     return " and ".join(parts) or "is there"
 
 
-def held(rule: Rule, metrics: dict[str, Any], waiver: Waiver | None) -> Result:
+def held(rule: Rule, metrics: dict[str, Any], waiver: Waiver | None = None) -> Result:
     """One rule against the metrics."""
     value = found(metrics, rule.metric)
     passed = value is not None and (rule.min is None or value >= rule.min) and (rule.max is None or value <= rule.max)

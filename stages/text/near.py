@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.contract import progress
 from stages.text.minhash import band_keys, bands, estimate
 from stages.text.shingles import jaccard, runs
 
@@ -38,7 +39,7 @@ def near(
     survivors: dict[int, list[int]] = defaultdict(list)
     drops: dict[str, tuple[str, float]] = {}
     pairs: dict[tuple[str, str], float] = {}
-    for place, met in enumerate(keys):
+    for place, met in progress.over(enumerate(keys), "near-duplicates", len(keys)):
         others = sorted({other for key in met for other in survivors[key]})
         likely = nearest(estimate(signatures[place], signatures[others]), lowest, compared) if others else []
         alike: dict[tuple[str, str], float] = {}
