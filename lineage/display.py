@@ -23,7 +23,7 @@ COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "y
 
 def shown(found: Found) -> Iterator[str]:
     """One record or dropped row, line by line."""
-    place = f" · {visible(found.origin)}" if found.origin else ""
+    place = f" · {flat(found.origin)}" if found.origin else ""
     yield click.style(f"{found.id}  {found.source}{place}", bold=True)
     if about := [*known(found), *(described(found.record) if found.record else [])]:
         yield row("", " · ".join(about), dim=True)
@@ -55,7 +55,12 @@ def described(record: Record) -> list[str]:
         "redacted": redacted,
         "tools": ", ".join(name_of(tool) for tool in record.tools),
     }
-    return [f"{name} {visible(str(value))}" for name, value in facts.items() if value not in (None, "")]
+    return [f"{name} {flat(str(value))}" for name, value in facts.items() if value not in (None, "")]
+
+
+def flat(text: str) -> str:
+    """A text on one line."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def name_of(tool: dict[str, Any]) -> str:
@@ -134,7 +139,7 @@ def outcome(trial: Trial, settings: dict[str, Any], rows: int) -> Iterator[str]:
 def common(names: Iterable[str]) -> str:
     """Names with how often they occur, the commonest first."""
     counted = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{visible(name)} {count}" for name, count in counted)
+    return ", ".join(f"{flat(name)} {count}" for name, count in counted)
 
 
 def of(drops: list[Drop]) -> list[Found]:

@@ -37,11 +37,12 @@ def last_line(node: yaml.Node) -> int:
     if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
         last = node.value[-1]
         return last_line(last[1] if isinstance(node, yaml.MappingNode) else last)
-    ends_below = isinstance(node, yaml.ScalarNode) and node.style in (
-        "|",
-        ">",
-    )  # such a text ends where the next key begins
-    return int(node.end_mark.line) - ends_below
+    return int(node.end_mark.line) - is_text(node)
+
+
+def is_text(node: Any) -> bool:
+    """Whether a value is a text of several lines, after `|` or `>`; its mark says that it ends where the next key begins."""
+    return isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
 
 
 def with_value(path: str, new: str) -> Callable[[str], str]:
@@ -49,7 +50,7 @@ def with_value(path: str, new: str) -> Callable[[str], str]:
 
     def change(text: str) -> str:
         key, value = found(text, path)
-        if isinstance(value, yaml.ScalarNode):
+        if isinstance(value, yaml.ScalarNode) and not is_text(value):
             space = "" if value.start_mark.index > key.end_mark.index + 1 else " "  # a key without any value
             return text[: value.start_mark.index] + space + new + text[value.end_mark.index :]
         lines = text.splitlines(keepends=True)

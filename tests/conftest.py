@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import yaml
 
-from stages.contract import params
+from stages.contract import params, paths
 from stages.contract.record import Record, content_id
 
 REPOSITORY = Path(__file__).parents[1]
@@ -111,6 +111,21 @@ def _the_samples_params(monkeypatch: pytest.MonkeyPatch) -> None:
 def project(tmp_path: Path) -> Path:
     """A project of the test's own with the sample, not built yet."""
     return sample_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tests' sample, built once for all tests that only look at it."""
+    return build(sample_project(tmp_path_factory.mktemp("built")))
+
+
+@pytest.fixture
+def at_built(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The built sample as the project that this process is in."""
+    for module in (params, paths):
+        monkeypatch.setattr(module, "ROOT", built)
+    params.whole.cache_clear()
+    return built
 
 
 @pytest.fixture

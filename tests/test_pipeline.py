@@ -45,11 +45,6 @@ RAW = [
 ]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    return build(sample_project(tmp_path_factory.mktemp("first")))
-
-
 def outputs(root: Path, below: str = "") -> dict[str, str]:
     """The digest of every file that a run wrote."""
     found = [*root.glob("data/**/*"), *root.glob("reports/**/*")]

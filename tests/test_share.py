@@ -1,5 +1,6 @@
 """Sharing with DVC and git for real: a run, a second run, a push, a clone, and a colleague without the sources."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -138,3 +139,21 @@ def test_the_plots_page_asks_nothing_of_the_network(shared):
     assert "vegaEmbed" in page
     assert "<script src" not in page
     assert "<link" not in page
+
+
+def test_a_record_is_shown_as_it_was_in_another_version(shared):
+    root = clone(shared, "older")
+    dvc(root, "pull")
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(text.replace("max_per_source: null", "max_per_source: 5"))
+    dvc(root, "repro", "report")
+    shown = ("dataset", "show", "--json")
+    gone = json.loads(run(*shown, "--stage", "balance", "--source", "faq", "--limit", "1", cwd=root).stdout)
+    before = json.loads(run(*shown, "--id", gone["id"], "--rev", "HEAD", cwd=root, **GIT).stdout)
+    assert (gone["drop"]["reason"], "drop" in before, before["split"]) == ("source_over_cap", False, before["split"])
+    assert before["record"] == gone["record"]
+    count = [
+        len(run(*shown, "--source", "faq", *rev, cwd=root, **GIT).stdout.splitlines())
+        for rev in ((), ("--rev", "HEAD"))
+    ]
+    assert count[0] == 5 < 60 < count[1]

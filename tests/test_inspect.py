@@ -1,0 +1,212 @@
+"""`dataset inspect` shows what a file would become, and `dataset add` names it in params.yaml without touching the rest."""
+
+import gzip
+import json
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lineage import edit, inspection
+from lineage.commands.add import add_source
+from stages.contract import params
+from stages.contract.params import Stop
+from tests.conftest import SAMPLE, json_lines, run, stage
+
+
+@pytest.fixture
+def here(project, monkeypatch):
+    """The tests' sample as the project that this process is in."""
+    for module in (edit.paths, params):
+        monkeypatch.setattr(module, "ROOT", project)
+    params.whole.cache_clear()
+    yield project
+    params.whole.cache_clear()
+
+
+def written(root, name, text):
+    path = root / "data/sources" / name
+    path.write_text(text)
+    return path
+
+
+def test_two_columns_of_a_table_are_found_to_be_question_and_answer(here):
+    seen = inspection.inspect(here / "data/sources/faq.csv", {})
+    assert seen.suggested == {"topic_field": "topic", "fields": {"input": "question", "output": "answer"}}
+    assert seen.shapes == {"input_output": 71}
+    assert [(drop.drop.reason, drop.origin) for drop in seen.dropped] == [("wrong_columns", "data/sources/faq.csv:72")]
+    assert seen.repairs == {"byte_order_mark": 1}
+
+
+def test_a_log_declares_who_when_and_how_good(here):
+    seen = inspection.inspect(here / "data/sources/support", {})
+    assert seen.suggested == {
+        "id_field": "conversation_id",
+        "topic_field": "topic",
+        "created_field": "date",
+        "subject_field": "customer",
+        "rating_field": "rating",
+    }
+    assert seen.copies == 3
+    assert seen.redacted["email"] == 2
+    assert sum(drop.drop.stage == "collect" for drop in seen.dropped) == 6
+
+
+@pytest.mark.parametrize("path", ["faq.csv", "support", "preferences.jsonl", "seeds/examples.jsonl"])
+def test_what_is_suggested_can_be_built_and_loses_what_was_foretold(here, path):
+    if path.startswith("seeds"):
+        shutil.move(here / "data/sources/seeds/examples.jsonl", here / "data/sources/examples.jsonl")
+        path = "examples.jsonl"
+    seen = inspection.inspect(here / "data/sources" / path, {})
+    add_source("fresh", here / "data/sources" / path, "MIT", {})
+    for name in ("collect", "measure", "filter"):
+        stage(here, name, "fresh")
+    drops = [
+        *json_lines(here / "data/dropped/collect/fresh.jsonl"),
+        *json_lines(here / "data/dropped/filter/fresh.jsonl"),
+    ]
+    assert sorted(drop["reason"] for drop in drops) == sorted(found.drop.reason for found in seen.dropped)
+
+
+def test_a_field_that_repeats_is_no_id_and_a_word_is_no_rating(here):
+    rows = [{"input": f"Question {n}?", "output": "Yes.", "id": "same", "score": "good"} for n in range(4)]
+    path = written(here, "log.jsonl", "\n".join(map(json.dumps, rows)))
+    assert inspection.inspect(path, {}).suggested == {}
+
+
+def test_a_key_that_is_given_wins_and_null_takes_a_suggestion_out(here):
+    seen = inspection.inspect(here / "data/sources/support", {"topic_field": None, "method": "log"})
+    assert "topic_field" not in seen.suggested
+    assert seen.suggested["method"] == "log"
+
+
+def test_only_the_first_rows_are_read(here):
+    path = here / "data/sources/many.jsonl.gz"
+    with gzip.open(path, "wt") as file:
+        file.writelines(
+            json.dumps({"input": f"What is {n}?", "output": "It is a number, and so on."}) + "\n" for n in range(50)
+        )
+    seen = inspection.inspect(path, {}, limit=20)
+    assert (seen.rows, seen.whole) == (20, False)
+
+
+def test_an_entry_is_added_below_the_last_and_nothing_else_changes(here):
+    before = (here / "params.yaml").read_text()
+    add_source("again", here / "data/sources/faq.csv", "cc-by-4.0", {})
+    after = (here / "params.yaml").read_text()
+    start = next(n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b)
+    block = (
+        "  again:\n    path: data/sources/faq.csv\n    licence: CC-BY-4.0\n    topic_field: topic\n"
+        "    fields: {input: question, output: answer}\n"
+    )
+    assert len(after) == len(before) + len(block)
+    assert after.replace(block, "") == before
+    assert start > before.index("preferences:")
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "licence", "options", "said"),
+    [
+        ("faq", "faq.csv", "MIT", {}, "is there already"),
+        ("My-Log", "faq.csv", "MIT", {}, "use a-z, 0-9 and _"),
+        ("log", "faq.csv", "free", {}, "is no SPDX identifier"),
+        ("log", "nothing.csv", "MIT", {}, "is not there"),
+        ("log", "faq.csv", "MIT", {"topic_feild": "x"}, "did you mean topic_field?"),
+        ("log", "faq.csv", "MIT", {"topic_field": "intent"}, "no row has it; the rows have question, answer, topic"),
+        ("log", "seeds/grammar.yaml", "MIT", {}, "none of its first"),
+        ("log", "/etc/hostname", "MIT", {}, "is outside the project; copy it in first"),
+    ],
+)
+def test_what_cannot_be_a_source_is_refused_and_nothing_is_written(here, name, path, licence, options, said):
+    before = (here / "params.yaml").read_bytes()
+    with pytest.raises(Stop, match=said.replace("?", r"\?")):
+        add_source(name, here / "data/sources" / path, licence, options)
+    assert (here / "params.yaml").read_bytes() == before
+
+
+def test_nothing_is_written_by_looking(project):
+    before = sorted(path for path in project.rglob("*"))
+    run("dataset", "inspect", "data/sources/support", cwd=project)
+    assert sorted(path for path in project.rglob("*")) == before
+
+
+def test_the_command_shows_shape_drops_and_the_entry(project):
+    text = run("dataset", "inspect", "data/sources/faq.csv", "--rows", "1", cwd=project).stdout
+    for said in ("71 input_output", "collect.wrong_columns 1", "byte_order_mark 1", "question becomes the user's turn"):
+        assert said in text
+    assert text.endswith("    fields: {input: question, output: answer}\n")
+
+
+def test_a_file_of_no_known_shape_is_a_finding_with_the_way_out(project):
+    written(project, "words.csv", "utterance,intent\nhello to all of you there,greet the user back\n")
+    look = ("dataset", "inspect", "data/sources/words.csv")
+    assert "--set 'fields={input: utterance, output: COLUMN}'" in run(*look, cwd=project, code=1).stdout
+    fields = ("--set", "fields={input: utterance, output: intent}")
+    assert "hello to all of you there" in run(*look, *fields, cwd=project).stdout
+    add = ("dataset", "add", "words", "data/sources/words.csv", "--licence", "MIT")
+    assert "none of its first 1 rows" in run(*add, cwd=project, code=2).stderr
+    assert "sources.words" in run(*add, *fields, cwd=project).stdout
+
+
+# changes to YAML as text
+
+
+YAML = """\
+# first
+a: 1 # one
+b:
+  # inside
+  c: [1, 2]
+  d:
+    - x
+    - y # last
+
+# between
+e: {}
+f: |
+  two
+  lines
+
+g: "text"
+"""
+VALUES = st.sampled_from(["5", "null", "[a, b]", '"quoted: text"', "{}", "word"])
+
+
+@pytest.mark.parametrize("path", ["a", "b", "b.c", "b.d", "e", "f", "g"])
+@given(value=VALUES)
+def test_a_new_value_changes_only_its_key(path, value):
+    before = params.mapping(YAML.encode(), "t")
+    *outer, last = path.split(".")
+    inner = before[outer[0]] if outer else before
+    inner[last] = params.yaml_value(value.encode(), "t")
+    text = edit.with_value(path, value)(YAML)
+    assert params.mapping(text.encode(), "t") == before
+    kept = [line for line in YAML.splitlines() if line.startswith("#")]
+    assert [line for line in text.splitlines() if line.startswith("#")] == kept
+
+
+@pytest.mark.parametrize("path", ["a", "b", "b.c", "b.d", "e", "f", "g"])
+def test_a_key_is_taken_out_alone(path):
+    before = params.mapping(YAML.encode(), "t")
+    *outer, last = path.split(".")
+    del (before[outer[0]] if outer else before)[last]
+    assert params.mapping(edit.without(path)(YAML).encode(), "t") == before
+    assert edit.without("nothing.here")(YAML) == YAML
+
+
+@pytest.mark.parametrize("path", ["b", "e"])
+def test_an_entry_is_added_to_a_mapping(path):
+    before = params.mapping(YAML.encode(), "t")
+    before[path]["new"] = {"k": 1, "l": [2]}
+    assert params.mapping(edit.with_entry(path, "new", "k: 1\nl: [2]")(YAML).encode(), "t") == before
+
+
+def test_a_mapping_in_braces_is_not_written_into():
+    with pytest.raises(Stop, match="write it as a block"):
+        edit.with_entry("a", "new", "k: 1")("a: {b: 1}\n")
+
+
+def test_the_samples_own_params_come_through_an_edit():
+    text = (SAMPLE / "params.yaml").read_text()
+    assert edit.with_value("seed", "42")(text) == text
