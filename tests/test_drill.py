@@ -1,0 +1,52 @@
+"""The drill plants faults in a copy of a project's data; one that is not caught is a finding."""
+
+import hashlib
+import json
+
+import yaml
+
+from tests.conftest import read_params, run
+
+WHOLE = {
+    "exact duplicate", "near-duplicate", "leaked evaluation row", "email", "phone", "card", "iban", "secret",
+    "wrong language", "loop", "empty reply", "cut off", "prompt injection", "boilerplate", "broken JSON",
+    "bad tool arguments", "hostile HTML",
+}  # fmt: skip
+
+
+def drilled(root, code=0):
+    return {row["fault"]: row for row in json.loads(run("dataset", "drill", "--rows", "40", "--json", cwd=root, code=code).stdout)}
+
+
+def test_every_fault_is_caught_in_the_sample_and_the_project_is_left_alone(project):
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    found = drilled(project)
+    assert {name: row["verdict"] for name, row in found.items()} == dict.fromkeys(WHOLE, "caught")
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(project):
+    chosen = read_params(project)
+    chosen["filter"]["repetition"]["max_repeated"] = 1.0
+    chosen["filter"].pop("cut_off")
+    chosen["collect"]["redact"].remove("phone")
+    chosen["dedup"]["threshold"] = 0.99
+    chosen["filter"]["language"]["allowed"] = ["en", "de"]
+    (project / "params.yaml").write_text(yaml.safe_dump(chosen))
+    found = drilled(project, code=1)
+    verdicts = {name: row["verdict"] for name, row in found.items()}
+    assert verdicts == dict.fromkeys(WHOLE, "caught") | {
+        "loop": "missed", "near-duplicate": "missed", "cut off": "off", "phone": "off",
+    }  # fmt: skip
+    assert found["near-duplicate"]["how"] == "is in the dataset"
+    assert found["cut off"]["how"] == "params.yaml has no filter.cut_off"
+
+
+def test_a_project_without_enough_data_is_told(project):
+    for name in ("support", "generated", "seeds", "preferences"):
+        chosen = read_params(project)
+        chosen["sources"].pop(name)
+        (project / "params.yaml").write_text(yaml.safe_dump(chosen))
+    (project / "data/sources/faq.csv").write_text("question,answer,topic\nHow do I add one?,Press the plus.,add\n")
+    error = run("dataset", "drill", cwd=project, code=2).stderr
+    assert error == "drill: 0 records are long enough to plant faults in, 6 are needed; add data\n"
