@@ -170,8 +170,9 @@ def settled_and_built(fresh: bool, say: Say) -> Outcome:
     """Settle every file that can be, and build the rest if nothing is left for people."""
     outcome = Outcome("open", branch_name(), ours=counts(content("HEAD", paths.METRICS)))
     outcome.theirs = counts(content("MERGE_HEAD", paths.METRICS))
+    reset_built()
     for path in to_settle(fresh):
-        settle(path, outcome)
+        settle(path, outcome, fresh)
     outcome.conflicts += [
         Conflict(path, "conflict markers are left in it; take them out and `git add` it")
         for path in marked()
@@ -206,7 +207,7 @@ def marked() -> list[str]:
     return [path for path in files if MARKER.search((paths.ROOT / path).read_bytes())]
 
 
-def settle(path: str, outcome: Outcome) -> None:
+def settle(path: str, outcome: Outcome, fresh: bool) -> None:
     """Merge one file in the way of its kind, or leave it for people with our version in its place."""
     version = sides(path)
     if version.ours is None or version.theirs is None:
@@ -215,7 +216,7 @@ def settle(path: str, outcome: Outcome) -> None:
         )
         return
     merged, how, conflicts = by_kind(path, version, outcome.branch)
-    if edited(path, version, merged):
+    if not fresh and edited(path, version, merged):
         outcome.conflicts.append(Conflict(path, "is edited, and not marked as settled; `git add` it"))
     elif not conflicts:
         put(path, merged)
@@ -316,7 +317,6 @@ def unmerge(path: str) -> None:
 
 def build(outcome: Outcome, say: Say) -> None:
     """Build the merged dataset and commit it; what fails is left for people and the merge stays open."""
-    reset_built()
     missing = checkout()
     problem = invalid() or failed(missing, say)
     if problem:
@@ -361,7 +361,10 @@ def checkout() -> str:
 def invalid() -> Conflict | None:
     """What `dataset check` finds, in a process of its own, because the code may be merged too."""
     done = run(sys.executable, "-c", "from lineage.commands import main; main()", "check")
-    return Conflict(params.FILE, f"{said(done)}; then `git add {params.FILE}`") if done.returncode else None
+    if done.returncode == 2:
+        return Conflict(params.FILE, f"{said(done).removeprefix(f'{params.FILE}: ')}; then `git add {params.FILE}`")
+    last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    return Conflict("stages", f"`dataset check` breaks off ({last}); mend the code and `git add` it") if last else None
 
 
 def failed(missing: str, say: Say) -> Conflict | None:

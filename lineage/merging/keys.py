@@ -41,7 +41,7 @@ class Page:
         loader = Loader(text)
         try:
             self.root = loader.get_single_node()
-            self.data = loader.construct_document(self.root)
+            self.data = loader.construct_document(self.root) if self.root else None
         finally:
             loader.dispose()
         self.text, self.lines = text, text.split("\n")
@@ -58,7 +58,10 @@ def merge(base: str, ours: str, theirs: str) -> tuple[str, list[Clash], list[str
     clashes: list[Clash] = []
     taken: list[str] = []
     target = merged(old.data if old else {}, mine.data, other.data, "", clashes, taken)
-    changes = list(edits(mine, other, mine.root, other.root, target, base, 0))
+    if same(mine.data, target):
+        return ours, clashes, taken
+    blocks = is_block(mine.root) and is_block(other.root)
+    changes = list(edits(mine, other, mine.root, other.root, target, base)) if blocks else []
     text = "\n".join(applied(mine.lines, changes))
     if not same(Page(text).data, target):
         raise yaml.YAMLError("is laid out so that the keys of both sides cannot be put into one text")
@@ -131,14 +134,14 @@ class Entry(NamedTuple):
     value: yaml.Node
 
 
-def entries(node: yaml.Node, first: int) -> dict[str, Entry]:
-    """The entries of a block mapping or of a block list of named items, whose comments may begin at line `first`."""
-    found = {}
+def entries(node: yaml.Node) -> dict[str, Entry]:
+    """The entries of a block mapping or of a block list of named items; a comment before the first belongs to the whole."""
+    found, first = {}, node.start_mark.line
     pairs = node.value if isinstance(node, yaml.MappingNode) else [(item, item) for item in node.value]
     for key, value in pairs:
         column = key.start_mark.column if key is not value else node.start_mark.column
         end = max(key.start_mark.line + 1, end_of(value))
-        found[name_of(key)] = Entry(min(first, key.start_mark.line), key.start_mark.line, end, column, value)
+        found[name_of(key)] = Entry(first, key.start_mark.line, end, column, value)
         first = end
     return found
 
@@ -164,18 +167,16 @@ def is_block(node: yaml.Node) -> bool:
     return isinstance(node, yaml.CollectionNode) and not node.flow_style and bool(node.value)
 
 
-def edits(
-    mine: Page, other: Page, ours: yaml.Node, theirs: yaml.Node, target: Any, base: str, first: int
-) -> Iterator[Change]:
+def edits(mine: Page, other: Page, ours: yaml.Node, theirs: yaml.Node, target: Any, base: str) -> Iterator[Change]:
     """What has to change in our text below a node so that it says `target`."""
-    own, foreign = entries(ours, first), entries(theirs, 0)
+    own, foreign = entries(ours), entries(theirs)
     wanted = {str(name): value for name, value in (keyed(target) or {}).items()}
     for name, entry in own.items():
         if name not in wanted:
             yield removal(mine, other, entry)
         elif not same(plain(entry.value), wanted[name]):
             yield from rewritten(mine, other, entry, foreign.get(name), wanted[name], base)
-    last, place = max(entry.end for entry in own.values()), first
+    last, place = max(entry.end for entry in own.values()), ours.start_mark.line
     for name, entry in foreign.items():
         if name in own:
             place = own[name].end
@@ -189,7 +190,7 @@ def rewritten(mine: Page, other: Page, entry: Entry, theirs: Entry | None, value
     """An entry of ours with another value: entry by entry, or their words, or the value on one line."""
     as_theirs = theirs is not None and same(plain(theirs.value), value)
     if theirs and by_entry(entry.value, theirs.value, value) and not (as_theirs and isinstance(value, list)):
-        yield from edits(mine, other, entry.value, theirs.value, value, base, entry.start + 1)
+        yield from edits(mine, other, entry.value, theirs.value, value, base)
     elif theirs and as_theirs:
         if on_one_line(entry) and on_one_line(theirs):
             yield spliced(mine, entry, words(other, theirs), comment(other, theirs), base)
