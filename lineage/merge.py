@@ -14,6 +14,7 @@ from lineage.merging import built, folders, keys, rows
 from lineage.repository import commit, content, dvc, git, names, private, run, said
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
+from stages.contract.run import prune
 
 MARKER = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
 SOURCES = "data/sources/"
@@ -84,6 +85,8 @@ def abort() -> Outcome:
     git("add", "--all", "--", *[f":(literal){path}" for path in touched(merged_files)])  # or git keeps what was rebuilt
     git("merge", "--abort")
     checkout()
+    params.whole.cache_clear()
+    prune()  # DVC leaves what it does not know for its own, as in a copied project
     return outcome
 
 
