@@ -176,11 +176,10 @@ def settled_and_built(fresh: bool, say: Say) -> Outcome:
     reset_built()
     for path in to_settle(fresh):
         settle(path, outcome, fresh)
-    outcome.conflicts += [
-        Conflict(path, "conflict markers are left in it; take them out and `git add` it")
-        for path in marked()
-        if path not in [conflict.path for conflict in outcome.conflicts]
-    ]
+    named = {conflict.path for conflict in outcome.conflicts}
+    remedies = dict.fromkeys(loose(), "is changed, and not in the merge; `git add` it, or take the change back")
+    remedies |= dict.fromkeys(marked(), "conflict markers are left in it; take them out and `git add` it")
+    outcome.conflicts += [Conflict(path, do) for path, do in sorted(remedies.items()) if path not in named]
     for path, how in outcome.taken.items():
         say(f"{path}: {how}")
     if not outcome.conflicts:
@@ -201,6 +200,12 @@ def to_settle(fresh: bool) -> list[str]:
 def unmerged() -> list[str]:
     """The files that git holds in several versions."""
     return names("diff", "--name-only", "--diff-filter=U", "-z")
+
+
+def loose() -> list[str]:
+    """The files that a run would read and the commit would not have."""
+    changed = names("diff", "--name-only", "-z") + names("ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({*changed} - {*unmerged()} - {*built_among(changed)})
 
 
 def marked() -> list[str]:
@@ -413,8 +418,19 @@ def note(line: str) -> None:
 
 def message(outcome: Outcome) -> str:
     """The commit's message: git's first line, how each file was merged, and what came of it."""
+    noted = private("MERGE_MSG").read_text("utf-8", "replace").splitlines()
+    for path in by_hand():
+        if not any(line.startswith(f"{path}: ") for line in noted):
+            note(f"{path}: by hand")
     note(f"{built.LOCK} and reports: built again")
     return "\n".join([private("MERGE_MSG").read_text("utf-8", "replace"), *flow(outcome)])
+
+
+def by_hand() -> list[str]:
+    """The files that were in conflict and are settled now, built ones left out."""
+    entries = git("ls-files", "--resolve-undo", "-z").split(b"\0")
+    found = {os.fsdecode(entry.partition(b"\t")[2]) for entry in entries if entry}
+    return sorted(found - {*built_among(found)})
 
 
 def flow(outcome: Outcome) -> list[str]:

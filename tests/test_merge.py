@@ -360,6 +360,8 @@ def test_a_run_that_failed_midway_is_gone_on_with_or_taken_back(first):
     assert not (copy / "data/records/wiki").exists()
     assert git(copy, "rev-parse", "HEAD") == git(copy, "rev-parse", "ours")
     stage.write_text(text)
+    assert "stages/judge.py: is changed, and not in the merge" in dataset(first, "merge", "--continue", code=1)
+    git(first, "add", "stages/judge.py")
     said = dataset(first, "merge", "--continue")
     assert "Running stage 'dedup'" not in said
     assert "Running stage 'judge'" in said
@@ -388,6 +390,7 @@ def test_a_merge_that_plain_git_began_waits_for_people_and_is_gone_on_with(first
     assert (outcome["state"], outcome["merged"]["rows"], outcome["conflicts"]) == ("merged", 32, [])
     assert is_up_to_date(first)
     assert read_yaml(first / "params.yaml")["filter"]["size"]["max_reply_tokens"] == 2500
+    assert "params.yaml: by hand\n" in git(first, "log", "-1", "--format=%B")
 
 
 def test_the_evaluation_set_that_both_changed_is_never_merged(first):
@@ -446,6 +449,16 @@ def test_files_that_both_put_into_a_folder_under_one_name_wait_for_people(first)
     assert f"{FOLDER}.dvc: DVC cannot join the two" in said
     assert "july.jsonl" in said
     assert has_markers(first) == []
+
+
+def test_a_list_of_files_that_is_nowhere_is_asked_for(first):
+    shutil.rmtree(first.parent / "dataset-remote")
+    pointer = yaml.safe_load(git(first, "show", f"theirs:{FOLDER}.dvc"))["outs"][0]["md5"]
+    (first / ".dvc/cache/files/md5" / pointer[:2] / pointer[2:]).unlink()
+    said = dataset(first, "merge", "theirs", code=1)
+    assert f"{FOLDER}.dvc: DVC cannot join the two: the cache has not the list of files" in said
+    assert "`dvc fetch`" in said
+    assert git(first, "diff", "HEAD", "--", f"{FOLDER}.dvc") == ""
 
 
 def test_misuse_is_refused_with_what_to_do(first):
