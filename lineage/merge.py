@@ -299,7 +299,7 @@ def edited(path: str, version: Sides, merged: bytes) -> bool:
     """Whether somebody has edited a file that is in conflict, so that writing it would lose their work."""
     place = paths.ROOT / path
     now = place.read_bytes() if place.is_file() else None
-    return now not in (None, version.base, version.ours, version.theirs, merged) and not MARKER.search(now or b"")
+    return now not in (None, version.ours, merged) and not MARKER.search(now or b"")
 
 
 def put(path: str, found: bytes) -> None:

@@ -435,6 +435,9 @@ def test_rows_that_a_side_changed_stay_ours_and_wait_for_people(first):
     said = dataset(first, "merge", "theirs", code=1)
     assert f"{LOG}: a side changed rows or took some out" in said
     assert (first / LOG).read_bytes() == ours
+    git(first, "checkout", "--theirs", LOG)
+    assert f"{LOG}: is edited, and not marked as settled" in dataset(first, "merge", "--continue", code=1)
+    assert (first / LOG).read_text() == git(first, "show", f"theirs:{LOG}")
 
 
 def test_files_that_both_put_into_a_folder_under_one_name_wait_for_people(first):
