@@ -1,7 +1,6 @@
 """Where the dataset stands: its sources, what is stale, the gate, the remote and the last release; and what to do next."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from configparser import ConfigParser
 from datetime import date
@@ -9,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from lineage import metrics
+from lineage import metrics, repository
 from lineage.commands import gate
 from stages.contract import gold, params, paths
 from stages.contract.params import stop
@@ -40,11 +39,11 @@ def state() -> Status:
         sources={name: about(name) for name in names},
         examples=metrics.read()["dataset"]["examples"] if built else None,
         stale=stale() if names else [],
-        changed=output("git", "status", "--porcelain", "--untracked-files=no").splitlines(),
+        changed=output("status", "--porcelain", "--untracked-files=no"),
         gate=passes(held, date.today()) if built else None,
         failing=[result.name for result in held if not result.passed],
         remote=remote(),
-        release=next(iter(output("git", "tag", "--list", "dataset@v*", "--sort=-v:refname").splitlines()), None),
+        release=next(iter(output("tag", "--list", "dataset@v*", "--sort=-v:refname")), None),
     )
     found.next = list(todo(found))
     return found
@@ -105,17 +104,15 @@ def about(name: str) -> dict[str, Any]:
 
 def stale() -> list[str]:
     """The stages that `dvc repro` would run."""
-    done = subprocess.run(["dvc", "status", "--json"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    done = repository.dvc("status", "--json")
     if done.returncode:
-        raise stop(
-            f"dvc status: {done.stderr.strip().splitlines()[-1] if done.stderr else 'fails'}; run `dataset check`"
-        )
-    return list(json.loads(done.stdout or "{}"))
+        raise stop(f"dvc status: {repository.said(done)}; run `dataset check`")
+    return list(json.loads(done.stdout or b"{}"))
 
 
-def output(*command: str) -> str:
-    """What a command of git prints; nothing if this is no repository."""
-    return subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False).stdout
+def output(*words: str) -> list[str]:
+    """The lines that git prints; none if this is no repository."""
+    return repository.run("git", *words).stdout.decode().splitlines()
 
 
 def remote() -> str | None:

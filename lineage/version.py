@@ -1,23 +1,13 @@
 """The files of one version of the dataset: those of the working tree, or those that a git revision's dvc.lock names."""
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lineage import repository
 from stages.contract import paths
 from stages.contract.params import stop
-
-
-@cache
-def commit(revision: str) -> str:
-    """The full name of the commit that a git revision stands for."""
-    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
-    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise stop(f"{revision}: is no commit, tag or branch here; `git log --oneline` lists them")
-    return done.stdout.strip()
 
 
 @cache
@@ -25,7 +15,9 @@ def tree(revision: str) -> Any:
     """DVC's view of the repository at a commit; what is missing in the cache is read from the default remote."""
     from dvc.api import DVCFileSystem  # takes 0.4 s
 
-    return DVCFileSystem(str(paths.ROOT.resolve()), rev=commit(revision))
+    if not (found := repository.commit(revision)):
+        raise stop(f"{revision}: is no commit, tag or branch here; `git log --oneline` lists them")
+    return DVCFileSystem(str(paths.ROOT.resolve()), rev=found)
 
 
 def files(folder: Path, revision: str | None = None) -> list[str]:

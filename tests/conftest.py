@@ -19,6 +19,8 @@ from stages.contract.record import Record, content_id
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE = REPOSITORY / "tests/sample"
 Build = Callable[..., Path]
+NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
 for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
     os.environ.pop(variable, None)  # tests are about the sample, whatever its user has set
 
@@ -59,6 +61,26 @@ def run(*command: str, cwd: Path, code: int = 0, **env: str) -> subprocess.Compl
 def stage(root: Path, name: str, source: str = "", code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
     """Run one stage in a project, as DVC does."""
     return run("python", "-m", f"stages.{name}", *(["--source", source] if source else []), cwd=root, code=code, **env)
+
+
+def git(root: Path, *words: str, code: int = 0) -> str:
+    """Run git as somebody without settings of their own."""
+    return run("git", *words, cwd=root, code=code, **GIT).stdout
+
+
+def dvc(root: Path, *words: str) -> str:
+    """Run DVC on a project's own code."""
+    done = run("dvc", *words, cwd=root, PYTHONPATH="", DVC_NO_ANALYTICS="1", **GIT)
+    return done.stdout + done.stderr
+
+
+def code_of_the_project(root: Path) -> None:
+    """Everything of this repository but its tests, its data, its params and what is built."""
+    for name in run("git", "ls-files", "-co", "--exclude-standard", cwd=REPOSITORY).stdout.splitlines():
+        own = name.startswith(("tests/", "data/", "reports/")) or name in ("dvc.lock", "dvc.yaml", "params.yaml")
+        if not own and (REPOSITORY / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, root / name)
 
 
 def instances(root: Path) -> Iterator[tuple[str, str]]:

@@ -1,11 +1,11 @@
 """The drill plants faults in a copy of a project's data; one that is not caught is a finding."""
 
-import hashlib
 import json
 
 import yaml
 
-from tests.conftest import read_params, run
+from stages.contract import params
+from tests.conftest import run
 
 WHOLE = {
     "exact duplicate", "near-duplicate", "leaked evaluation row", "email", "phone", "card", "iban", "secret",
@@ -15,7 +15,10 @@ WHOLE = {
 
 
 def drilled(root, code=0):
-    return {row["fault"]: row for row in json.loads(run("dataset", "drill", "--rows", "40", "--json", cwd=root, code=code).stdout)}
+    return {
+        row["fault"]: row
+        for row in json.loads(run("dataset", "drill", "--rows", "40", "--json", cwd=root, code=code).stdout)
+    }
 
 
 def test_every_fault_is_caught_in_the_sample_and_the_project_is_left_alone(project):
@@ -26,7 +29,7 @@ def test_every_fault_is_caught_in_the_sample_and_the_project_is_left_alone(proje
 
 
 def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(project):
-    chosen = read_params(project)
+    chosen = params.read_yaml(project / "params.yaml")
     chosen["filter"]["repetition"]["max_repeated"] = 1.0
     chosen["filter"].pop("cut_off")
     chosen["collect"]["redact"].remove("phone")
@@ -44,7 +47,7 @@ def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(proj
 
 def test_a_project_without_enough_data_is_told(project):
     for name in ("support", "generated", "seeds", "preferences"):
-        chosen = read_params(project)
+        chosen = params.read_yaml(project / "params.yaml")
         chosen["sources"].pop(name)
         (project / "params.yaml").write_text(yaml.safe_dump(chosen))
     (project / "data/sources/faq.csv").write_text("question,answer,topic\nHow do I add one?,Press the plus.,add\n")

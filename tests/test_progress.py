@@ -1,7 +1,8 @@
 """Progress goes to stderr: a bar on a terminal, a line a minute without one, and nothing for what is over at once."""
 
 import os
-import pty
+import select
+import subprocess
 import sys
 
 import pytest
@@ -19,21 +20,21 @@ for item in progress.over(range(20), "measure log", 20):
 
 
 def on_a_terminal(program: str) -> str:
-    """What a program writes to a real terminal."""
-    seen = bytearray()
-
-    def read(descriptor: int) -> bytes:
-        seen.extend(data := os.read(descriptor, 1024))
-        return data
-
-    out = os.dup(1)
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 1)
-        try:
-            code = pty.spawn([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); {program}"], read)
-        finally:
-            os.dup2(out, 1)
-    assert code == 0
+    """What a program writes to stderr when that is a real terminal."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, stderr=theirs) as started:
+        os.close(theirs)
+        seen = b""
+        while select.select([ours], [], [], 30)[0]:
+            try:
+                piece = os.read(ours, 1024)
+            except OSError:  # Linux says so when the other side is closed
+                break
+            if not piece:
+                break
+            seen += piece
+    os.close(ours)
+    assert started.returncode == 0
     return seen.decode()
 
 
@@ -63,7 +64,10 @@ def test_an_item_counts_by_the_size_of_its_file(tmp_path, capsys, monkeypatch):
     for number, file in enumerate(files, 1):
         file.write_bytes(b"x" * number * 1_000_000)
     assert list(progress.over_files(iter([10, 20]), "export", files)) == [10, 20]
-    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == ["export: 1 of 3 MB", "export: 3 of 3 MB"]
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "export: 1 of 3 MB",
+        "export: 3 of 3 MB",
+    ]
 
 
 def test_a_terminal_shows_a_bar_that_goes_away():

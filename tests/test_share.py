@@ -1,7 +1,6 @@
 """Sharing with DVC and git for real: a run, a second run, a push, a clone, and a colleague without the sources."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -9,30 +8,14 @@ import pytest
 import yaml
 
 from stages.contract.params import read_yaml
-from tests.conftest import REPOSITORY, run, sample_project, without_generation
-
-NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
-
-
-def git(root: Path, *words: str) -> str:
-    return run("git", *words, cwd=root, **GIT).stdout
-
-
-def dvc(root: Path, *words: str) -> str:
-    done = run("dvc", *words, cwd=root, PYTHONPATH="", DVC_NO_ANALYTICS="1", **GIT)
-    return done.stdout + done.stderr
+from tests.conftest import GIT, code_of_the_project, dvc, git, run, sample_project, without_generation
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A repository with the tests' sample, run once with DVC, committed and pushed to the remote beside it."""
     root = tmp_path_factory.mktemp("team") / "first"
-    for name in run("git", "ls-files", "-co", "--exclude-standard", cwd=REPOSITORY).stdout.splitlines():
-        own = name.startswith(("tests/", "data/", "reports/")) or name in ("dvc.lock", "dvc.yaml", "params.yaml")
-        if not own and (REPOSITORY / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, root / name)
+    code_of_the_project(root)
     sample_project(root)
     if "generate:" not in (root / "dvc.yaml").read_text():
         without_generation(root)

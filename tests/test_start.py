@@ -1,12 +1,97 @@
 """`dataset start` leaves a working project without the sample, and `dataset status` says what it needs next."""
 
 import json
-import os
-import shutil
 
 import pytest
+import yaml
 
-from tests.conftest import REPOSITORY, run, sample_project
+from tests.conftest import code_of_the_project, dvc, git, run, sample_project
 
-NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A fresh clone of the project with the tests' sample, not built."""
+    root = tmp_path_factory.mktemp("template")
+    code_of_the_project(root)
+    sample_project(root)
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "The template")
+    return root
+
+
+@pytest.fixture(scope="module")
+def started(template):
+    """The clone after `dataset start`, with what the command said."""
+    said = dataset(template, "start", "--yes").stdout
+    return template, said
+
+
+def dataset(root, *words, code=0, **env):
+    return run("dataset", *words, cwd=root, code=code, PYTHONPATH=str(root), **env)
+
+
+def test_nothing_is_deleted_before_yes(template):
+    before = git(template, "status", "--porcelain")
+    assert "Go on?" in dataset(template, "start", code=1).stdout
+    assert git(template, "status", "--porcelain") == before == ""
+
+
+def test_what_git_could_not_bring_back_stops_the_start(template):
+    (template / "data/sources/mine.jsonl").write_text("{}\n")
+    assert "data/sources/mine.jsonl: is not committed" in dataset(template, "start", "--yes", code=2).stderr
+    (template / "data/sources/mine.jsonl").unlink()
+
+
+def test_the_sample_is_gone_and_the_comments_stay(started):
+    root, said = started
+    assert [path.name for path in (root / "data/sources").iterdir()] == [".gitkeep"]
+    assert (root / "data/eval/gold.jsonl").read_bytes() == b""
+    chosen = yaml.safe_load((root / "params.yaml").read_text())
+    assert chosen["sources"] == {}
+    assert "generate" not in chosen
+    assert "generate" not in yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    assert "# tokens of o200k_base" in (root / "params.yaml").read_text()
+    assert "dataset add NAME PATH --licence SPDX" in said
+
+
+def test_the_key_is_new_and_git_does_not_see_it(started):
+    root, _ = started
+    chosen = yaml.safe_load((root / "params.yaml").read_text())
+    assert chosen["project_key"] == dataset(root, "key").stdout.strip() != "80a8a84fd815b71e"
+    assert ".dataset-key" not in git(root, "status", "--porcelain", "--ignored=no")
+
+
+def test_a_second_start_is_refused(started):
+    assert "has been started" in dataset(started[0], "start", "--yes", code=2).stderr
+
+
+def test_without_data_the_check_says_how_to_add_some(started):
+    error = dataset(started[0], "check", code=2).stderr
+    assert "add one with `dataset add NAME PATH --licence SPDX`" in error
+
+
+def test_data_of_ones_own_runs_at_once_and_the_status_leads_on(started):
+    root, _ = started
+    rows = (
+        {"question": f"What is {n} times {n}?", "answer": f"It is {n * n}, since {n} is taken {n} times."}
+        for n in range(40)
+    )
+    (root / "data/sources/sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    dataset(root, "add", "sums", "data/sources/sums.jsonl", "--licence", "MIT")
+    assert "next     build what is stale: make run" in dataset(root, "status", code=1).stdout
+    assert "Running stage 'report'" in dvc(root, "repro")
+    text = dataset(root, "status", code=1).stdout
+    assert "40 records   MIT   data/sources/sums.jsonl" in text
+    assert "stages   up to date" in text
+    assert "put 200 rows or more that are never trained on into data/eval/gold.jsonl" in text
+    assert "the gate fails: `dataset gate` says why" in text
+    state = json.loads(dataset(root, "status", "--json", code=1).stdout)
+    assert (state["sources"]["sums"]["rows"], state["stale"], state["gate"]) == (40, [], False)
+
+
+def test_the_remote_is_shown_without_its_password(started):
+    root, _ = started
+    (root / ".dvc/config.local").write_text("['remote \"local\"']\n    url = https://ada:secret@store.example/data\n")
+    assert "remote   local (store.example/data)" in dataset(root, "status", code=1).stdout
+    (root / ".dvc/config.local").unlink()

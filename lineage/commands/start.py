@@ -26,7 +26,7 @@ def check_sample() -> None:
         raise stop(
             "params.yaml: project_key is not the sample's, so this project has been started; delete sources by hand"
         )
-    if changed := status.output("git", "status", "--porcelain", "--", "data", "params.yaml", "dvc.yaml").splitlines():
+    if changed := status.output("status", "--porcelain", "--", "data", "params.yaml", "dvc.yaml"):
         raise stop(f"{changed[0][3:]}: is not committed and would be lost; commit it, or take it back with git")
 
 

@@ -1,0 +1,441 @@
+"""Merging another branch of the dataset: each kind of file in its own way, and then the pipeline built again."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from lineage.merging import built, folders, keys, rows
+from lineage.repository import commit, content, dvc, git, names, private, run, said
+from stages.contract import params, paths, shards
+from stages.contract.params import stop
+from stages.contract.run import prune
+
+MARKER = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
+SOURCES = "data/sources/"
+GO_ON = "then `dataset merge --continue`, or `dataset merge --abort`"
+
+
+class Conflict(Struct):
+    """What is left for people: a file, the key in it if it is params.yaml, what each side says, and what to do."""
+
+    path: str
+    do: str
+    key: str = ""
+    ours: str = ""
+    theirs: str = ""
+
+
+class Outcome(Struct):
+    """What a merge came to. `state` is merged, open (something is left to do), nothing (it was merged before) or aborted."""
+
+    state: str
+    branch: str
+    commit: str = ""
+    taken: dict[str, str] = {}
+    conflicts: list[Conflict] = []
+    ours: dict[str, int] | None = None
+    theirs: dict[str, int] | None = None
+    merged: dict[str, int] | None = None
+    gate: bool | None = None
+
+
+Say = Callable[[str], object]
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+# the ways in
+
+
+def merge(branch: str, say: Say = silent) -> Outcome:
+    """Merge a branch into the one that is checked out and build the result; stop if that cannot be begun."""
+    check_place()
+    if commit("MERGE_HEAD"):
+        raise stop("git: a merge is under way here; run `dataset merge --continue` or `dataset merge --abort`")
+    if not (theirs := commit(branch)):
+        raise stop(f"{branch}: git knows no such branch or commit; look at `git branch --all`, or `git fetch` first")
+    if run("git", "merge-base", "--is-ancestor", theirs, "HEAD").returncode == 0:
+        return Outcome("nothing", branch)
+    check_clean()
+    done = run("git", "merge", "--no-commit", "--no-ff", "--end-of-options", branch)
+    if not commit("MERGE_HEAD"):
+        raise stop(f"git merge: {said(done)}; mend that and try again")
+    return settled_and_built(fresh=True, say=say)
+
+
+def resume(say: Say = silent) -> Outcome:
+    """Go on with a merge that is under way, whoever began it."""
+    check_under_way()
+    return settled_and_built(fresh=False, say=say)
+
+
+def abort() -> Outcome:
+    """Go back to the commit before the merge, and to its data."""
+    check_under_way()
+    outcome = Outcome("aborted", branch_name())
+    merged_files = names("diff", "--name-only", "--no-renames", "-z", "HEAD", "MERGE_HEAD")
+    git("add", "--all", "--", *[f":(literal){path}" for path in touched(merged_files)])  # or git keeps what was rebuilt
+    git("merge", "--abort")
+    checkout()
+    params.whole.cache_clear()
+    prune()  # DVC leaves what it does not know for its own, as in a copied project
+    return outcome
+
+
+def touched(candidates: list[str]) -> list[str]:
+    """The files of a merge that git could still have to set back."""
+    known = {*names("ls-files", "-z"), *names("ls-files", "--others", "--exclude-standard", "-z")}
+    return sorted(known & {*candidates, *built_among(known)})
+
+
+def check_under_way() -> None:
+    """Stop if there is no merge to go on with."""
+    check_place()
+    if not commit("MERGE_HEAD"):
+        raise stop("git: no merge is under way here; begin one with `dataset merge BRANCH`")
+
+
+def check_place() -> None:
+    """Stop outside the top folder of a repository, whose paths git and DVC name."""
+    done = run("git", "rev-parse", "--show-prefix")
+    if done.returncode or done.stdout.strip() or not (paths.ROOT / "dvc.yaml").is_file():
+        raise stop("git: this is not the top folder of a project; run from where dvc.yaml and .git are")
+
+
+def check_clean() -> None:
+    """Stop if something is not committed, in git or in what DVC tracks."""
+    status = git("status", "--porcelain", "--no-renames", "-z", "--untracked-files=all")
+    changed = [os.fsdecode(entry[3:]) for entry in status.split(b"\0") if entry]
+    if changed:
+        raise stop(f"git: not committed: {listed(changed)}; commit it, or put it aside with `git stash -u`")
+    changed = unsaved()
+    if changed:
+        raise stop(f"dvc: changed since it was saved: {listed(changed)}; run `dvc repro`, or `dvc add` it, and commit")
+
+
+def unsaved() -> list[str]:
+    """What DVC tracks and is not as dvc.lock or its `.dvc` file says; what is not pulled does not count."""
+    done = dvc("data", "status", "--json")
+    found = msgspec.json.decode(done.stdout) if done.returncode == 0 else {}
+    uncommitted = found.get("uncommitted", {})
+    return sorted({*uncommitted.get("modified", []), *uncommitted.get("added", [])})
+
+
+def listed(files: list[str], most: int = 10) -> str:
+    """Some of the files by name."""
+    return ", ".join(files[:most]) + (f" and {len(files) - most} more" if len(files) > most else "")
+
+
+# file by file
+
+
+class Sides(Struct):
+    """A file as the common version, ours and theirs have it; None where it is not there."""
+
+    base: bytes | None
+    ours: bytes | None
+    theirs: bytes | None
+
+
+def base_commit() -> str:
+    """The common version of both sides."""
+    return git("merge-base", "HEAD", "MERGE_HEAD").decode().split()[0]
+
+
+def sides(path: str) -> Sides:
+    """A file in the three versions."""
+    return Sides(*(content(revision, path) for revision in (base_commit(), "HEAD", "MERGE_HEAD")))
+
+
+def branch_name() -> str:
+    """How the merge under way calls the other side."""
+    message = private("MERGE_MSG")
+    first = message.read_text("utf-8", "replace").partition("\n")[0] if message.is_file() else ""
+    named = re.match(r"Merge (?:remote-tracking )?(?:branch|commit|tag) '([^']+)'", first)
+    return named[1] if named else commit("MERGE_HEAD")[:7]
+
+
+def built_among(candidates: Iterable[str]) -> list[str]:
+    """Those of the files that a run on either side writes into git."""
+    known = {pattern for side in ("HEAD", "MERGE_HEAD") for pattern in built.patterns(content(side, "dvc.yaml"))}
+    return sorted(path for path in set(candidates) if built.is_built(path, known))
+
+
+def settled_and_built(fresh: bool, say: Say) -> Outcome:
+    """Settle every file that can be, and build the rest if nothing is left for people."""
+    outcome = Outcome("open", branch_name(), ours=counts(content("HEAD", paths.METRICS)))
+    outcome.theirs = counts(content("MERGE_HEAD", paths.METRICS))
+    reset_built()
+    for path in to_settle(fresh):
+        settle(path, outcome, fresh)
+    named = {conflict.path for conflict in outcome.conflicts}
+    remedies = dict.fromkeys(loose(), "is changed, and not in the merge; `git add` it, or take the change back")
+    remedies |= dict.fromkeys(marked(), "conflict markers are left in it; take them out and `git add` it")
+    outcome.conflicts += [Conflict(path, do) for path, do in sorted(remedies.items()) if path not in named]
+    for path, how in outcome.taken.items():
+        say(f"{path}: {how}")
+    if not outcome.conflicts:
+        build(outcome, say)
+    return outcome
+
+
+def to_settle(fresh: bool) -> list[str]:
+    """The files in conflict, and those that both sides changed and git must not have merged by its own lights."""
+    found = unmerged()
+    for path in (params.FILE, paths.GOLD) if fresh else ():
+        version = sides(path)
+        if path not in found and version.ours not in (version.base, version.theirs) and version.theirs != version.base:
+            found.append(path)
+    return sorted({*found} - {*built_among(found)})
+
+
+def unmerged() -> list[str]:
+    """The files that git holds in several versions."""
+    return names("diff", "--name-only", "--diff-filter=U", "-z")
+
+
+def loose() -> list[str]:
+    """The files that a run would read and the commit would not have."""
+    changed = names("diff", "--name-only", "-z") + names("ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({*changed} - {*unmerged()} - {*built_among(changed)})
+
+
+def marked() -> list[str]:
+    """The files of the merge with git's conflict markers in them."""
+    changed = {*names("diff", "--name-only", "--no-renames", "-z", "HEAD"), *unmerged()}
+    files = [path for path in sorted(changed - {*built_among(changed)}) if (paths.ROOT / path).is_file()]
+    return [path for path in files if MARKER.search((paths.ROOT / path).read_bytes())]
+
+
+def settle(path: str, outcome: Outcome, fresh: bool) -> None:
+    """Merge one file in the way of its kind, or leave it for people with our version in its place."""
+    version = sides(path)
+    if version.ours is None or version.theirs is None:
+        outcome.conflicts.append(
+            Conflict(path, "one side took it out, the other changed it; `git add` it or `git rm` it")
+        )
+        return
+    merged, how, conflicts = by_kind(path, version, outcome.branch)
+    if not fresh and edited(path, version, merged):
+        outcome.conflicts.append(Conflict(path, "is edited, and not marked as settled; `git add` it"))
+    elif not conflicts:
+        put(path, merged)
+        git("add", "--", f":(literal){path}")
+        outcome.taken[path] = how
+        note(f"{path}: {how}")
+    else:
+        unmerge(path)
+        outcome.conflicts += conflicts
+        if path == params.FILE or path.startswith("data/") or path.endswith(".dvc"):
+            put(path, merged)
+
+
+def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Conflict]]:
+    """The merged content, how it was merged, and what is left for people."""
+    if path == params.FILE:
+        return by_key(version, branch)
+    assert version.ours is not None
+    assert version.theirs is not None
+    if path.endswith(".dvc"):
+        folder, problem = folders.merged(path, (version.base, version.ours, version.theirs))
+        if folder is not None:
+            return folder, "the files of both sides", []
+        return version.ours, "", [Conflict(path, f"DVC cannot join the two: {problem}; {choose(path, 'dvc checkout')}")]
+    if path.startswith(SOURCES) and path.endswith(".jsonl"):
+        if found := rows.union(version.base or b"", version.ours, version.theirs):
+            return found[0], f"{found[1]} rows of ours, then {found[2]} of {branch}", []
+        return version.ours, "", [Conflict(path, f"a side changed rows or took some out; {choose(path)}")]
+    if path == paths.GOLD:
+        return (
+            version.ours,
+            "",
+            [Conflict(path, f"both changed the frozen evaluation set; {choose(path)}, and `dataset freeze`")],
+        )
+    if path.startswith("data/"):
+        return version.ours, "", [Conflict(path, f"both changed it; {choose(path)}")]
+    return version.ours, "", [Conflict(path, "both changed the same lines; take out git's markers and `git add` it")]
+
+
+def choose(path: str, then: str = "") -> str:
+    """What people do about a file that has our version in its place now."""
+    return (
+        f"ours is in its place: edit it, or `git checkout --theirs {path}`"
+        + (f" and `{then}`" if then else "")
+        + f", then `git add {path}`"
+    )
+
+
+def by_key(version: Sides, branch: str) -> tuple[bytes, str, list[Conflict]]:
+    """params.yaml by key."""
+    assert version.ours is not None
+    assert version.theirs is not None
+    try:
+        text, clashes, taken = keys.merge(
+            (version.base or b"").decode(), version.ours.decode(), version.theirs.decode()
+        )
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        return version.ours, "", [Conflict(params.FILE, f"cannot be merged by key: {reason}; {choose(params.FILE)}")]
+    conflicts = [Conflict(params.FILE, remedy(clash.key), clash.key, clash.ours, clash.theirs) for clash in clashes]
+    return text.encode(), "by key" + (f", from {branch}: {listed(taken)}" if taken else ""), conflicts
+
+
+def remedy(key: str) -> str:
+    """What to do about a key that both sides changed."""
+    if key.startswith("eval.gold"):
+        return f"choose one side's {paths.GOLD}, run `dataset freeze`, then `git add {params.FILE} {paths.GOLD}`"
+    return f"ours stands in the file: edit it if you want another value, then `git add {params.FILE}`"
+
+
+def edited(path: str, version: Sides, merged: bytes) -> bool:
+    """Whether somebody has edited a file that is in conflict, so that writing it would lose their work."""
+    place = paths.ROOT / path
+    now = place.read_bytes() if place.is_file() else None
+    return now not in (None, version.ours, merged) and not MARKER.search(now or b"")
+
+
+def put(path: str, found: bytes) -> None:
+    """Write a file in one step."""
+    with shards.replaced(paths.ROOT / path) as temporary:
+        shards.write_bytes(temporary, found)
+
+
+def unmerge(path: str) -> None:
+    """Have git hold a file in its three versions, as it does with a conflict of its own."""
+    if path in unmerged():
+        return
+    listing = [f"0 {'0' * 40}\t{path}"]
+    for stage, revision in enumerate((base_commit(), "HEAD", "MERGE_HEAD"), 1):
+        if entry := git("ls-tree", revision, "--", f":(literal){path}").decode():
+            mode, _, blob = entry.partition("\t")[0].split(" ")
+            listing.append(f"{mode} {blob} {stage}\t{path}")
+    git("update-index", "--index-info", given="".join(line + "\n" for line in listing).encode())
+
+
+# what is built
+
+
+def build(outcome: Outcome, say: Say) -> None:
+    """Build the merged dataset and commit it; what fails is left for people and the merge stays open."""
+    missing = checkout()
+    problem = invalid() or failed(missing, say)
+    if problem:
+        outcome.conflicts.append(problem)
+        return
+    metrics = paths.ROOT / paths.METRICS
+    outcome.merged = counts(metrics.read_bytes() if metrics.is_file() else None)
+    outcome.gate = gate_passes()
+    git("add", "--update")
+    if new := built_among(names("ls-files", "--others", "--exclude-standard", "-z")):
+        git("add", "--", *[f":(literal){path}" for path in new])
+    git("commit", "--quiet", "--cleanup=strip", "--file=-", given=message(outcome).encode())
+    outcome.state, outcome.commit = "merged", commit("HEAD")
+
+
+def reset_built() -> None:
+    """Take what a run writes from one side, whole: the lock stage by stage, everything else from ours.
+
+    A merge that goes on keeps the lock of the stages that have run already.
+    """
+    candidates = {*names("ls-files", "-z"), *names("ls-tree", "-r", "--name-only", "-z", "MERGE_HEAD")}
+    for path in built_among(candidates):
+        version = sides(path)
+        if path == built.LOCK:
+            start: bytes | None = built.lock(version.base, version.ours, version.theirs)
+        else:
+            start = version.theirs if version.ours is None else version.ours
+        if start is not None and start != content("", path):
+            put(path, start)
+            git("add", "--", f":(literal){path}")
+
+
+def checkout() -> str:
+    """Put the data that dvc.lock and the `.dvc` files name in place, fetched if need be; what stays missing, in words."""
+    if dvc("checkout", "--quiet").returncode == 0:
+        return ""
+    fetched = dvc("fetch", "--quiet")
+    dvc("checkout", "--quiet", "--allow-missing")
+    return "" if fetched.returncode == 0 else f"not all data could be fetched ({said(fetched)})"
+
+
+def invalid() -> Conflict | None:
+    """What `dataset check` finds, in a process of its own, because the code may be merged too."""
+    done = run(sys.executable, "-c", "from lineage.commands import main; main()", "check")
+    if done.returncode == 2:
+        return Conflict(params.FILE, f"{said(done).removeprefix(f'{params.FILE}: ')}; then `git add {params.FILE}`")
+    last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    return Conflict("stages", f"`dataset check` breaks off ({last}); mend the code and `git add` it") if last else None
+
+
+def failed(missing: str, say: Say) -> Conflict | None:
+    """Run the pipeline and look whether DVC calls it up to date.
+
+    Without the run cache: the lock says already what need not run, and DVC leaves every key named `size` out of what it
+    looks a run up by, `filter.size` too, so a run with other limits would be taken for this one.
+    """
+    say("dvc repro")
+    if dvc("repro", "--no-run-cache", shown=True).returncode:
+        because = f"; {missing}: run `dvc pull`" if missing else "; mend what it names"
+        return Conflict(built.LOCK, f"`dvc repro` failed{because}")
+    status = dvc("status", "--json")
+    if status.returncode or msgspec.json.decode(status.stdout):
+        return Conflict(built.LOCK, "`dvc status` still names changes after `dvc repro`; look at it")
+    return None
+
+
+def counts(metrics: bytes | None) -> dict[str, int] | None:
+    """Rows in and examples out, as a version's metrics have them."""
+    try:
+        found: dict[str, Any] = msgspec.json.decode(metrics or b"")
+        return {"rows": found["input"]["rows"], "examples": found["dataset"]["examples"]}
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+
+
+def gate_passes() -> bool | None:
+    """What the gate said of the merged dataset."""
+    path = paths.ROOT / paths.GATE
+    try:
+        return bool(msgspec.json.decode(path.read_bytes())["passed"]) if path.is_file() else None
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+
+
+def note(line: str) -> None:
+    """Add a line to the message git keeps for the commit, so that a merge in several goes tells all of it."""
+    file = private("MERGE_MSG")
+    first, _, rest = file.read_text("utf-8", "replace").partition("\n") if file.is_file() else ("Merge", "", "")
+    file.write_text("\n".join([first, "", rest.strip("\n"), line, ""]), "utf-8")
+
+
+def message(outcome: Outcome) -> str:
+    """The commit's message: git's first line, how each file was merged, and what came of it."""
+    noted = private("MERGE_MSG").read_text("utf-8", "replace").splitlines()
+    for path in by_hand():
+        if not any(line.startswith(f"{path}: ") for line in noted):
+            note(f"{path}: by hand")
+    note(f"{built.LOCK} and reports: built again")
+    return "\n".join([private("MERGE_MSG").read_text("utf-8", "replace"), *flow(outcome)])
+
+
+def by_hand() -> list[str]:
+    """The files that were in conflict and are settled now, built ones left out."""
+    entries = git("ls-files", "--resolve-undo", "-z").split(b"\0")
+    found = {os.fsdecode(entry.partition(b"\t")[2]) for entry in entries if entry}
+    return sorted(found - {*built_among(found)})
+
+
+def flow(outcome: Outcome) -> list[str]:
+    """The counts of both sides and of the result, line by line."""
+    every = {"ours": outcome.ours, outcome.branch: outcome.theirs, "merged": outcome.merged}
+    return [
+        f"{name}: {found['rows']} rows in, {found['examples']} examples out" for name, found in every.items() if found
+    ]
