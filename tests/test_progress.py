@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -22,6 +23,7 @@ for item in progress.over(range(20), "measure log", 20):
 def on_a_terminal(program: str) -> str:
     """What a program writes to stderr when that is a real terminal."""
     ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     with subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, stderr=theirs) as started:
         os.close(theirs)
         seen = b""
