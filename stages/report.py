@@ -1,4 +1,4 @@
-"""Compute the metrics, hold them against the gate, and write plots and the dataset card.
+"""Compute the metrics, hold them against the gate, and write the report, the dataset card and plots.
 
 Everything is counted again from what the stages wrote, so that the numbers are a check of the run and not its diary.
 """
@@ -6,15 +6,16 @@ Everything is counted again from what the stages wrote, so that the numbers are 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract.params import sources, typed, value, whole
-from stages.contract.paths import CARD, GATE, METRICS, PLOTS, SPLITS
+from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
-from stages.reporting import figures, gate
+from stages.reporting import figures, gate, page
 
 FOLDERS = (PLOTS,)
 CARD_TEMPLATE = Path(__file__).with_name("reporting") / "DATASET_CARD.md.j2"
@@ -22,7 +23,11 @@ BINS = 20  # bars of a histogram
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """Nothing to set: rules are under `gate`."""
+    """What the report and the card say that no file of data does; rules are under `gate`."""
+
+    title: Annotated[str, Limits(description="name of the dataset", min_length=1)] = "Fine-tuning dataset"
+    intended_use: Annotated[str, Limits(description="one or two sentences")] = ""
+    known_faults: Annotated[tuple[str, ...], Limits(description="a sentence each")] = ()
 
 
 def build(params: Params) -> dict[str, Iterable[bytes]]:
@@ -34,6 +39,7 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
         METRICS: pretty(metrics),
         GATE: pretty({"passed": gate.passes(held), "rules": msgspec.to_builtins(held)}),
         CARD: card(metrics, held),
+        REPORT: [page.page(params, sources(), evidence, metrics, held).encode()],
         **{f"{PLOTS}/{name}.json": pretty(rows) for name, rows in plots(evidence, metrics).items()},
     }
 
