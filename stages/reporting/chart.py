@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-BARS = 20  # about as many in a histogram
+BARS = 30  # about as many in a histogram
 WIDTH, HEIGHT = 480, 150  # units of the drawing
 TOP = 0.99  # the last bar takes in everything above this quantile
 
@@ -30,14 +30,14 @@ def step(span: float) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
 
 
-def histogram(before: Sequence[float], after: Sequence[float]) -> list[Bar]:
-    """The bars of two distributions, of which the second is a part of the first."""
+def histogram(before: Sequence[float], after: Sequence[float], low: float = 0.0) -> list[Bar]:
+    """The bars of two distributions from `low` on, of which the second is a part of the first."""
     import numpy as np
 
     if not len(before):
         return []
     values = np.asarray(before, dtype=float)
-    low, top = min(0.0, float(values.min())), float(np.quantile(values, TOP))
+    low, top = min(low, float(values.min())), float(np.quantile(values, TOP))
     width = step(top - low if top > low else 1.0)
     count = max(1, math.floor((top - low) / width) + 1)
 

@@ -132,8 +132,8 @@ def duplicates(metrics: dict[str, Any], groups: list[Group]) -> Sentence:
     if not groups:
         return Sentence("Duplicates", "No record was dropped as a duplicate of another.", "duplicates", "ok")
     largest = groups[0]
-    text = f"{at['exact_duplicates']:,} exact and {count(at['near_duplicates'], 'near-duplicate')} fell. The largest group has "
-    text += f"{count(largest.members, 'record')}: {largest.members - 1:,} dropped for one that was kept"
+    text = f"{at['exact_duplicates']:,} exact and {count(at['near_duplicates'], 'near-duplicate')} fell. The largest "
+    text += f"group has {count(largest.members, 'record')}: {largest.members - 1:,} dropped for one that was kept"
     peek = largest.text.peek if largest.text else ""
     return Sentence("Duplicates", text + (f", which starts “{peek}”." if peek else "."), "duplicates")
 

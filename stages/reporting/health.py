@@ -1,6 +1,6 @@
 """The health of the dataset: rules of thumb over the metrics, with what a value tells and what to do about it.
 
-A gate rule is a limit that a team sets for itself; a health rule is experience, the same for all datasets, and stops nothing.
+A gate rule is a limit that a team sets for itself; a health rule is experience, is the same for all, and stops nothing.
 """
 
 from typing import Any, Literal
@@ -39,8 +39,12 @@ class Rule(Struct, frozen=True):
     @property
     def warn(self) -> str:
         """The values that are a warning, in words."""
-        sides = [("less than", self.tolerated.low), ("more than", self.tolerated.high)]
-        return " or ".join(f"{side} {shown(bound, self.unit)}" for side, bound in sides if bound is not None)
+        low, high = self.tolerated.low, self.tolerated.high
+        if low is None or high is None:
+            return (
+                f"more than {shown(high, self.unit)}" if high is not None else f"less than {shown(low or 0, self.unit)}"
+            )
+        return f"less than {bare(low, self.unit)} or more than {shown(high, self.unit)}"
 
 
 class Result(Struct, frozen=True):
@@ -118,12 +122,17 @@ def shown(value: float, unit: Unit) -> str:
     return f"{number}×" if unit == "times" else f"{number} {unit}"
 
 
+def bare(value: float, unit: Unit) -> str:
+    """A value without its unit, which follows later in the sentence."""
+    return shown(value, unit).split("\u00a0")[0].split(" ")[0]
+
+
 def good(rule: Rule) -> str:
     """The good values, in words."""
     low, high = rule.good.low, rule.good.high
     if low is None or high is None:
         return f"at most {shown(high, rule.unit)}" if high is not None else f"at least {shown(low or 0, rule.unit)}"
-    return f"{shown(low, rule.unit)} to {shown(high, rule.unit)}" + (f"; {rule.below}" if rule.below else "")
+    return f"{bare(low, rule.unit)} to {shown(high, rule.unit)}" + (f"; {rule.below}" if rule.below else "")
 
 
 def state(rule: Rule, value: float | None) -> State:

@@ -147,17 +147,17 @@ def split_table(curated: pd.DataFrame) -> list[dict[str, Any]]:
 def histograms(table: pd.DataFrame, examples: pd.DataFrame) -> list[dict[str, Any]]:
     """The distributions of all records that were collected, and of the examples among them that were kept."""
     found = []
-    for column, title, unit in (
-        ("words", "Words of the reply", "words"),
-        ("tokens", "Tokens of the record", "tokens"),
-        ("score", "Score of the judge", "score"),
+    for column, title, unit, low in (
+        ("words", "Words of the reply", "words", 0),
+        ("tokens", "Tokens of the record", "tokens", 0),
+        ("score", "Score of the judge", "score", 1),
     ):
         before, after = (each[column].dropna() for each in (table, examples))
         found.append(
             {
                 "title": title,
                 "unit": unit,
-                "bars": chart.histogram(before.tolist(), after.tolist()),
+                "bars": chart.histogram(before.tolist(), after.tolist(), low),
                 "before": len(before),
                 "after": len(after),
                 "medians": tuple(float(each.median()) if len(each) else None for each in (before, after)),
