@@ -54,7 +54,8 @@ class Excerpt(Struct, frozen=True):
     def peek(self) -> str:
         """The first words of what is asked, in one line."""
         asked = next((turn for turn in self.turns if turn.role == "user"), None) or next(iter(self.turns), None)
-        return " ".join(asked.said.text[:SHORT].split()) if asked else ""
+        words = " ".join(asked.said.text.split()) if asked else ""
+        return named(words)
 
 
 class Room:

@@ -159,7 +159,7 @@ def records(metrics: dict[str, Any]) -> Sentence:
     if not total:
         return Sentence("Records", "The dataset has no example.", "sample", "warn")
     topics = sorted(at["topics"].items(), key=lambda item: (-item[1], item[0]))
-    languages = sorted(at["languages"].items(), key=lambda item: (-item[1], item[0]))
+    languages = sorted(at["languages"].items(), key=lambda item: (item[0] == "not told", -item[1], item[0]))
     text = f"The median example asks in {value(at['prompt_tokens']['median'])} and answers in "
     text += f"{value(at['reply_tokens']['median'])} tokens; {percent(languages[0][1] / total)} answer in {languages[0][0]}; "
     text += f"the largest of {count(len(topics), 'topic')} is {topics[0][0]} ({percent(topics[0][1] / total)})."

@@ -21,7 +21,7 @@ from stages.reporting.reasons import meaning
 from stages.text.visible import visible
 
 FOLDER = Path(__file__).parent
-NAMES = 25  # topics or languages listed; the rest are counted together
+NAMES = 15  # topics or languages listed; the rest are counted together
 
 
 def page(
@@ -171,13 +171,14 @@ def bars(before: pd.Series, after: pd.Series) -> list[dict[str, Any]]:
     was, is_now = before.value_counts(), after.value_counts()
     order = sorted(was.index, key=lambda name: (-is_now.get(name, 0), -was[name], name))
     rows = [(named(name), int(was[name]), int(is_now.get(name, 0))) for name in order[:NAMES]]
+    largest, total = max((row[1] for row in rows), default=1), max(1, int(is_now.sum()))
+    drawn = [100 / largest] * len(rows)
     if rest := order[NAMES:]:
         rows.append((f"{len(rest):,} others", sum(int(was[n]) for n in rest), sum(int(is_now.get(n, 0)) for n in rest)))
-    largest = max((row[1] for row in rows), default=1)
-    total = max(1, int(is_now.sum()))
+        drawn.append(0.0)  # together they can be many times the largest
     return [
-        {"name": name, "before": b, "after": a, "share": a / total, "x": 100 * b / largest, "y": 100 * a / largest}
-        for name, b, a in rows
+        {"name": name, "before": b, "after": a, "share": a / total, "x": b * unit, "y": a * unit}
+        for (name, b, a), unit in zip(rows, drawn, strict=True)
     ]
 
 

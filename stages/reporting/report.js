@@ -2,6 +2,8 @@
 // Hides and shows what is on the page already. A filter can be given in the address: report.html#stage=dedup
 const FIRST = 20; // entries shown until all are asked for
 
+for (const anchor of document.querySelectorAll("[data-entry] > span[id]")) anchor.remove(); // where links lead without this script
+
 const browsers = [...document.querySelectorAll("[data-browser]")].map((section) => {
   const controls = [...section.querySelectorAll("[data-key]")];
   const entries = [...section.querySelectorAll("[data-entry]")];
