@@ -44,7 +44,7 @@ TAGS = set(
         r"\w+",
         "html head meta title style body a header p h1 h2 h3 dl div dt dd nav ol ul li main section span table thead tbody"
         " tr th td b br code pre details summary figure figcaption svg desc rect line text label select option input button"
-        " footer script",
+        " footer script mark",
     )
 )
 VOID = {"meta", "br", "input", "rect", "line"}
@@ -390,7 +390,7 @@ def test_a_text_is_found(sample: Path) -> None:
 # it stays small, and the same
 
 
-def large(root: Path, rows: int) -> Path:
+def large(root: Path, rows: int, kept: int = 99) -> Path:
     """A project with one source, most of whose long and costly records were dropped, as the stages would have written it."""
     sample_project(root)
     chosen = read_yaml(root / "params.yaml")
@@ -403,11 +403,9 @@ def large(root: Path, rows: int) -> Path:
     ]
     dedup = {"survivor": made[0].id, "similarity": 0.9}
     drops = [Drop(each.id, "log", "dedup", "near_duplicate", dedup) for each in made[1 : rows // 2]]
-    drops += [
-        Drop(each.id, "log", "judge", "low_score", {"score": 1.0, "penalties": {costly: 1}})
-        for each in made[rows // 2 : -99]
-    ]
-    kept = [made[0], *made[-99:]]
+    low = {"score": 1.0, "penalties": {costly: 1}}
+    drops += [Drop(each.id, "log", "judge", "low_score", low) for each in made[rows // 2 : rows - kept]]
+    curated = [made[0], *made[rows - kept :]] if kept else []
     long_path = "a/" * 3_000
     for place, content in {
         "data/records/log/00000.jsonl": made,
@@ -415,7 +413,9 @@ def large(root: Path, rows: int) -> Path:
         "data/origins/log/source.json": [{"rows": rows, "records": rows, "repairs": {}, "key_conflicts": 0}],
         "data/scores/log/00000.jsonl": [{"measured_from": "0"}],
         "data/judged.jsonl": [],
-        "data/curated/index.jsonl": [{"id": e.id, "source": "log", "split": "train", "kind": "example"} for e in kept],
+        "data/curated/index.jsonl": [
+            {"id": e.id, "source": "log", "split": "train", "kind": "example"} for e in curated
+        ],
         "data/curated/dropped.jsonl": drops,
         "data/exports/losses.json": [{}],
     }.items():
@@ -455,6 +455,25 @@ def test_an_excerpt_says_how_much_it_leaves_out() -> None:
     assert [(turn.said.text, turn.said.more) for turn in short.turns] == [("x" * 30, 0), ("y" * 10, 20)]
     turns = [{"role": role, "content": "a"} for _ in range(10) for role in ("user", "assistant")]
     assert excerpt.excerpt(record(messages=turns), 100).left_out == 20 - excerpt.TURNS
+
+
+def test_what_is_new_in_a_copy_is_told_apart() -> None:
+    runs = excerpt.runs("Hello. Open its menu\n and rename it", "Open its menu\n and choose it")
+    assert [text for text, new in runs if new] == ["Hello. ", "rename"]
+    assert "".join(text for text, _ in runs) == "Hello. Open its menu\n and rename it"
+    copy, survivor = (excerpt.excerpt(record(*texts), 99) for texts in (("a b", "c d"), ("a b", "c")))
+    assert [turn.said.runs for turn in excerpt.compared(copy, survivor).turns] == [
+        (("a b", False),),
+        (("c", False), (" d", True)),
+    ]
+
+
+def test_a_page_about_nothing_still_opens(tmp_path: Path) -> None:
+    found = large(tmp_path, 99, kept=0)
+    said = plain(text_of(found))
+    assert "The dataset has no example." in said
+    assert "Nothing was measured." in said
+    harmless(text_of(found))
 
 
 # what the numbers are

@@ -5,16 +5,17 @@ Chance comes from a keyed hash of the id, so the same dataset shows the same rec
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stages.contract import paths, shards
 from stages.contract.params import seed, sources
-from stages.contract.record import Drop, Record, decode, draw
+from stages.contract.record import Drop, decode, draw
 from stages.contract.run import records_with
-from stages.reporting.excerpt import Excerpt, excerpt, size, within
+from stages.reporting.excerpt import Excerpt, compared, excerpt, size, within
 from stages.reporting.reasons import evidence, meaning, other
 
 T = TypeVar("T")
@@ -80,9 +81,9 @@ def dealt(items: Iterable[T], group: Callable[[T], Hashable], identifier: Callab
     return [item for _, item in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def texts_of(identifiers: Iterable[str]) -> dict[str, Record]:
-    """The records with these ids; a row that never became a record has none."""
-    return {record.id: record for record in records_with(identifiers)}
+def texts_of(identifiers: Iterable[str], characters: int) -> dict[str, Excerpt]:
+    """The records with these ids, cut; a row that never became a record has none."""
+    return {record.id: excerpt(record, characters) for record in records_with(identifiers)}
 
 
 def origins_of(identifiers: set[str]) -> dict[str, str]:
@@ -106,15 +107,15 @@ def shown_drops(drops: list[Drop]) -> list[Shown]:
     """The drops that the page shows, in the order of the stages; every stage, reason and source has its turn."""
     chosen = dealt(drops, lambda drop: (drop.stage, drop.reason, drop.source), lambda drop: drop.id)[:DROPS]
     late = [drop for drop in chosen if drop.stage != "collect"]
-    texts = texts_of({drop.id for drop in late} | {found for drop in late if (found := other(drop))})
+    texts = texts_of({drop.id for drop in late} | {found for drop in late if (found := other(drop))}, DROP_LENGTH)
     entries = [with_texts(drop, texts) for drop in chosen]
     kept = within(DROP_BYTES, entries, lambda each: ENTRY + size(each.text) + size(each.other))
     kept.sort(key=lambda each: (ORDER.index(each.drop.stage), each.drop.reason, each.drop.source, each.drop.id))
     origins = origins_of({each.drop.id for each in kept})
-    return anchored([replaced(each, origin=origins.get(each.drop.id, "")) for each in kept])
+    return anchored([replace(each, origin=origins.get(each.drop.id, "")) for each in kept])
 
 
-def with_texts(drop: Drop, texts: dict[str, Record]) -> Shown:
+def with_texts(drop: Drop, texts: dict[str, Excerpt]) -> Shown:
     """A drop with its meaning and texts; `collect` drops rows that are no record, so they have no text."""
     text, survivor = texts.get(drop.id) if drop.stage != "collect" else None, texts.get(other(drop) or "")
     said = evidence(drop)
@@ -123,14 +124,13 @@ def with_texts(drop: Drop, texts: dict[str, Record]) -> Shown:
         meaning(drop.stage, drop.reason),
         said if len(said) <= SAID else said[:SAID] + "…",
         "",
-        excerpt(text, DROP_LENGTH) if text else None,
-        excerpt(survivor, DROP_LENGTH) if survivor else None,
+        *beside(text, survivor),
     )
 
 
-def replaced(shown: Shown, **changes: Any) -> Shown:
-    """The entry with other values."""
-    return Shown(**{name: getattr(shown, name) for name in Shown.__struct_fields__} | changes)
+def beside(text: Excerpt | None, other: Excerpt | None) -> tuple[Excerpt | None, Excerpt | None]:
+    """Two texts that are shown side by side, the first one with what is new in it told apart."""
+    return compared(text, other) if text and other else text, other
 
 
 def anchored(entries: list[Shown]) -> list[Shown]:
@@ -145,7 +145,7 @@ def anchored(entries: list[Shown]) -> list[Shown]:
             f"stage={drop.stage}&reason={drop.reason}",
             f"stage={drop.stage}&source={drop.source}",
         )
-        named.append(replaced(each, anchors=tuple(name for name in names if name not in met)))
+        named.append(replace(each, anchors=tuple(name for name in names if name not in met)))
         met.update(names)
     return named
 
@@ -165,7 +165,7 @@ def largest_groups(found: dict[str, list[Drop]], drops: list[Drop], table: pd.Da
     for members in chosen.values():
         members.sort(key=lambda drop: (-drop.evidence["similarity"], drop.id))
     wanted = {*chosen, *(drop.id for members in chosen.values() for drop in members[:COPIES])}
-    texts = {identifier: excerpt(record, GROUP_LENGTH) for identifier, record in texts_of(wanted).items()}
+    texts = texts_of(wanted, GROUP_LENGTH)
     later = {drop.id: drop for drop in drops if drop.id in chosen}
     entries = [group(survivor, members, texts, later, table) for survivor, members in chosen.items()]
     return within(
@@ -187,7 +187,7 @@ def group(
         min(drop.evidence["similarity"] for drop in members),
         dict(Counter(drop.source for drop in members).most_common()),
         texts.get(survivor),
-        tuple((drop, texts.get(drop.id)) for drop in members[:COPIES]),
+        tuple((drop, beside(texts.get(drop.id), texts.get(survivor))[0]) for drop in members[:COPIES]),
     )
 
 
@@ -196,9 +196,9 @@ def sample(table: pd.DataFrame) -> list[Sampled]:
     curated = table[table["split"].notna()]
     rows = list(zip(curated.index, *(curated[name] for name in ("split", "source", "kind", "tools")), strict=True))
     chosen = {row[0]: row for row in dealt(rows, lambda row: row[1:], lambda row: str(row[0]))[:SAMPLE]}
-    texts, origins = texts_of(chosen), origins_of(set(chosen))
+    texts, origins = texts_of(chosen, SAMPLE_LENGTH), origins_of(set(chosen))
     entries = [
-        Sampled(source, split, tools, origins.get(identifier, ""), excerpt(texts[identifier], SAMPLE_LENGTH))
+        Sampled(source, split, tools, origins.get(identifier, ""), texts[identifier])
         for identifier, split, source, _, tools in chosen.values()
         if identifier in texts
     ]

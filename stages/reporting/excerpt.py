@@ -1,11 +1,15 @@
 """A record as people read it: its turns with their roles, tool calls with their arguments, all within a length."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
+from difflib import SequenceMatcher
 from html import escape
+from itertools import chain, repeat
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stages.contract.record import Message, Record, ending, kind
 from stages.text.visible import visible
@@ -14,14 +18,16 @@ T = TypeVar("T")
 
 TURNS = 12  # shown of a conversation
 SHORT = 160  # characters of a name
-TURN_BYTES = 160  # of markup around a turn
+TURN_BYTES, MARK_BYTES = 160, 13  # of markup around a turn, and around words that are new
+WORDS = re.compile(r"\s+|\S+")
 
 
 class Piece(Struct, frozen=True):
-    """The start of a text, and how many characters are left out."""
+    """The start of a text, and how many characters are left out; compared, its runs of words, each new or not."""
 
     text: str
     more: int = 0
+    runs: tuple[tuple[str, bool], ...] = ()
 
 
 class Call(Struct, frozen=True):
@@ -108,6 +114,32 @@ def turns(messages: list[Message], room: Room) -> tuple[Turn, ...]:
     )
 
 
+def compared(shown: Excerpt, other: Excerpt) -> Excerpt:
+    """The excerpt with the words that the other one has not in the same turn told apart."""
+    endings = zip(shown.endings, other.endings, strict=False)
+    return replace(
+        shown,
+        turns=compared_turns(shown.turns, other.turns),
+        endings=tuple((heading, compared_turns(own, others)) for (heading, own), (_, others) in endings),
+    )
+
+
+def compared_turns(own: tuple[Turn, ...], others: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Each turn against the one in the same place; one too many is all new."""
+    texts = chain((turn.said.text for turn in others), repeat(""))
+    return tuple(
+        replace(turn, said=replace(turn.said, runs=runs(turn.said.text, text)))
+        for turn, text in zip(own, texts, strict=False)
+    )
+
+
+def runs(text: str, other: str) -> tuple[tuple[str, bool], ...]:
+    """The text cut where words begin or end that the other one has not."""
+    words, others = WORDS.findall(text), WORDS.findall(other)
+    steps = SequenceMatcher(None, others, words, autojunk=False).get_opcodes()
+    return tuple(("".join(words[start:end]), step != "equal") for step, _, _, start, end in steps if start < end)
+
+
 def indented(value: object) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
@@ -127,7 +159,8 @@ def size(shown: Excerpt | None) -> int:
     texts = [shown.topic or "", shown.peek, *shown.tools]
     texts += [text for turn in every for text in (turn.role, turn.said.text)]
     texts += [text for turn in every for call in turn.calls for text in (call.name, call.arguments.text)]
-    return sum(map(written, texts)) + TURN_BYTES * (len(every) + sum(len(turn.calls) for turn in every))
+    marks = MARK_BYTES * sum(len(turn.said.runs) for turn in every)
+    return marks + sum(map(written, texts)) + TURN_BYTES * (len(every) + sum(len(turn.calls) for turn in every))
 
 
 def written(text: str) -> int:
