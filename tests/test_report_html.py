@@ -297,7 +297,7 @@ def test_the_losses_of_the_sources_add_up_to_the_drops(sample: Path) -> None:
 
 def test_tool_calls_and_both_endings_of_a_pair_can_be_read(sample: Path) -> None:
     content = text_of(sample)
-    assert re.search(r"calls <code>\w+</code></p><pre>\{\n  &#34;\w+&#34;: ", content)
+    assert re.search(r'calls <code>\w+</code></p><pre dir="auto">\{\n  &#34;\w+&#34;: ', content)
     assert content.count('<p class="heading">chosen</p>') == content.count('<p class="heading">rejected</p>') > 3
     assert {at["data-kind"] for at in Page(content).entries("split")} == {"example", "preference"}
 
@@ -385,6 +385,38 @@ def test_no_address_breaks_the_page(hostile: Path, fragment: str) -> None:
 def test_a_text_is_found(sample: Path) -> None:
     shown = [at for at in Page(opened(sample, "#find=GuEsTs+who+can").dom).entries("stage") if "hidden" not in at]
     assert [at["data-stage"] for at in shown] == ["decontaminate"]
+
+
+def test_the_controls_filter_show_all_and_clear(sample: Path, tmp_path: Path) -> None:
+    steps = """
+    const log = [], note = () => log.push(document.querySelector("#drops [data-status]").textContent + location.hash);
+    const set = (id, value) => {
+      const control = document.getElementById(id);
+      control.value = value;
+      control.dispatchEvent(new Event("input"));
+      note();
+    };
+    note();
+    document.querySelector("#drops [data-all]").click(); note();
+    set("drops-stage", "dedup"); set("drops-find", "HELLO. siri");
+    document.querySelector("#drops [data-reset]").click(); note();
+    document.body.dataset.log = log.join("|");
+    """
+    content = re.sub("<meta http-equiv[^>]*>", "", text_of(sample)).replace(
+        "</body>", f"<script>{steps}</script></body>"
+    )
+    (tmp_path / "page.html").write_text(content, "utf-8")
+    found = opened(tmp_path / "page.html")
+    assert found.console == []
+    log = re.search('data-log="([^"]*)"', found.dom)
+    assert log
+    assert log[1].replace(" drops on this page fit", "").split("|") == [
+        "33 of 33; 20 shown.",
+        "33 of 33; 33 shown.",
+        "6 of 33; 6 shown.#stage=dedup",
+        "1 of 33; 1 shown.#stage=dedup&amp;find=HELLO.+siri",
+        "33 of 33; 20 shown.#drops",
+    ]
 
 
 # it stays small, and the same

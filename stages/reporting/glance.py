@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from stages.reporting import health
 from stages.reporting.choice import Group
+from stages.reporting.excerpt import named
 from stages.reporting.gate import Result
 from stages.reporting.reasons import meaning
 
@@ -162,7 +163,7 @@ def records(metrics: dict[str, Any]) -> Sentence:
     languages = sorted(at["languages"].items(), key=lambda item: (item[0] == "not told", -item[1], item[0]))
     text = f"The median example asks in {value(at['prompt_tokens']['median'])} and answers in "
     text += f"{value(at['reply_tokens']['median'])} tokens; {percent(languages[0][1] / total)} answer in {languages[0][0]}; "
-    text += f"the largest of {count(len(topics), 'topic')} is {topics[0][0]} ({percent(topics[0][1] / total)})."
+    text += f"the largest of {count(len(topics), 'topic')} is {named(topics[0][0])} ({percent(topics[0][1] / total)})."
     return Sentence("Records", text, "sample")
 
 

@@ -72,4 +72,8 @@ addEventListener("afterprint", () => {
   for (const each of closed.splice(0)) each.open = false;
 });
 addEventListener("hashchange", follow);
+addEventListener("click", ({ target }) => {
+  const link = target.closest("a");
+  if (link && link.hash === location.hash) follow(); // the same link again: nothing changes that would be heard of
+});
 follow();
