@@ -7,7 +7,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill bench lock schemas clean
+.PHONY: run test lint drill bench lock schemas screenshots clean
 
 run: $(READY)
 	@dataset check
@@ -38,6 +38,10 @@ lock:
 
 schemas: $(READY)
 	@python -m lineage.schemas
+
+# The pictures in the README, from the report of the last run.
+screenshots: $(READY)
+	@python -m docs.screenshots
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

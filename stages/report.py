@@ -1,28 +1,36 @@
-"""Compute the metrics, hold them against the gate, and write plots and the dataset card.
+"""Compute the metrics, hold them against the gate, and write the report, the dataset card and plots.
 
 Everything is counted again from what the stages wrote, so that the numbers are a check of the run and not its diary.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract.params import sources, typed, value, whole
-from stages.contract.paths import CARD, GATE, METRICS, PLOTS, SPLITS
+from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
-from stages.reporting import figures, gate
+from stages.reporting import figures, gate, page
+from stages.text.visible import visible
 
 FOLDERS = (PLOTS,)
 CARD_TEMPLATE = Path(__file__).with_name("reporting") / "DATASET_CARD.md.j2"
 BINS = 20  # bars of a histogram
+MARKUP = re.compile(r"[\\`*\[\]<>|#~]|(?<!\w)_|_(?!\w)")
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """Nothing to set: rules are under `gate`."""
+    """What the report and the card say that no file of data does; rules are under `gate`."""
+
+    title: Annotated[str, Limits(description="name of the dataset", min_length=1)] = "Fine-tuning dataset"
+    intended_use: Annotated[str, Limits(description="one or two sentences")] = ""
+    known_faults: Annotated[tuple[str, ...], Limits(description="a sentence each")] = ()
 
 
 def build(params: Params) -> dict[str, Iterable[bytes]]:
@@ -33,7 +41,8 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     return {
         METRICS: pretty(metrics),
         GATE: pretty({"passed": gate.passes(held), "rules": msgspec.to_builtins(held)}),
-        CARD: card(metrics, held),
+        CARD: card(params, metrics, held),
+        REPORT: [page.page(params, sources(), evidence, metrics, held).encode()],
         **{f"{PLOTS}/{name}.json": pretty(rows) for name, rows in plots(evidence, metrics).items()},
     }
 
@@ -43,14 +52,20 @@ def pretty(content: Any) -> Iterator[bytes]:
     yield json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 
-def card(metrics: dict[str, Any], held: list[gate.Result]) -> Iterator[bytes]:
+def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Iterator[bytes]:
     """The dataset card."""
     import jinja2
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown of numbers and names
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown, see plain
+    environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
-    licences = {name: source.licence for name, source in sources().items()}
-    yield template.render(metrics=metrics, gate=held, licences=licences).rstrip().encode()
+    kinds = value("collect.redact", tuple[str, ...])
+    yield template.render(about=about, metrics=metrics, gate=held, sources=sources(), kinds=kinds).rstrip().encode()
+
+
+def plain(text: str) -> str:
+    """A text in one line in which nothing is Markdown or HTML."""
+    return MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split()))
 
 
 def plots(evidence: figures.Evidence, metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

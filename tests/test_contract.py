@@ -74,7 +74,7 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes():
             for name in paths.GLOBAL
         },
         "export": [paths.CURATED, paths.EXPORTS],
-        "report": [paths.METRICS, paths.GATE, paths.CARD, paths.PLOTS],
+        "report": [paths.METRICS, paths.GATE, paths.CARD, paths.REPORT, paths.PLOTS],
     }
     assert {name: sorted(map(str, outs)) for name, outs in written.items() if name in DVC} == {
         name: sorted(flat(stanza(name)["outs"])) for name in DVC
@@ -101,7 +101,7 @@ def imported(path: Path, seen: set[Path]) -> set[Path]:
                 REPOSITORY / (name.replace(".", "/") + ".py"),
                 REPOSITORY / name.replace(".", "/") / "__init__.py",
             ):
-                if found.is_file() and found not in seen and found.parent != REPOSITORY / "stages" / "":
+                if found.is_file() and found not in seen and found != REPOSITORY / "stages/__init__.py":
                     imported(found, seen)
     return seen
 

@@ -42,7 +42,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "",
         f"gate     {verdict}  (dataset gate)",
         f"data     {paths.CURATED}/, why something is not in it: {paths.CURATED}/dropped.jsonl",
-        f"reports  {paths.CARD}, {paths.METRICS}, dvc plots show",
+        f"reports  {paths.REPORT}, {paths.CARD}, {paths.METRICS}, dvc plots show",
     ]
 
 

@@ -28,6 +28,7 @@ GOLD = "data/eval/gold.jsonl"
 METRICS = "reports/metrics.json"
 GATE = "reports/gate.json"
 CARD = "reports/DATASET_CARD.md"
+REPORT = "reports/report.html"
 PLOTS = "reports/plots"
 LOCK = "data/.lock"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-from msgspec import Struct, json
+from msgspec import Raw, Struct, json
 
 from stages.contract import paths, shards
 from stages.contract.record import Drop, Meta, decode
@@ -21,6 +21,7 @@ class Head(Struct):
     id: str
     source: str
     meta: Meta
+    tools: Raw = Raw()
 
 
 class Evidence(Struct):
@@ -38,12 +39,12 @@ head = json.Decoder(Head).decode
 
 def gather(sources: list[str]) -> Evidence:
     """Read the outputs of all stages; the table has one row per record, indexed by id."""
-    heads = [
+    heads = (
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
-    ]
+    )
     table = pd.DataFrame.from_records(
-        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted) for h in heads],
-        columns=["id", "source", "topic", "method", "licence", "redacted"],
+        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted, bool(h.tools)) for h in heads],
+        columns=["id", "source", "topic", "method", "licence", "redacted", "tools"],
         index="id",
     )
     measured = {i: row for source in sources for i, row in scores_of(source)}
@@ -80,7 +81,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
             Counter(f"{drop.stage}.{drop.reason}" for drop in sorted(evidence.drops, key=named)).most_common(TOP)
         ),
         "tokens": {"tokenizer": TOKENIZER, **spread(examples["tokens"]), "total": int(examples["tokens"].sum())},
-        "prompt_tokens": spread(examples["prompt_tokens"]),
+        "prompt_tokens": widths(spread(examples["prompt_tokens"])),
         "reply_tokens": spread(examples["reply_tokens"]),
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
@@ -123,6 +124,11 @@ def spread(values: pd.Series) -> dict[str, float]:
     return {"mean": rounded(values.mean()), "min": rounded(values.min()), "max": rounded(values.max())} | {
         n: rounded(v) for n, v in named_values
     }
+
+
+def widths(found: dict[str, float]) -> dict[str, float]:
+    """The quantiles with how many times the 90th is the 10th; below one token counts as one."""
+    return found | {"p90_over_p10": rounded(found["p90"] / max(1.0, found["p10"]))}
 
 
 def rounded(value: float) -> float:
@@ -178,6 +184,22 @@ def by_source(evidence: Evidence, curated: pd.DataFrame) -> dict[str, dict[str, 
             "dropped": dropped[name],
         }
         for name, at in evidence.intake.items()
+    }
+
+
+def losses(evidence: Evidence) -> dict[str, Counter[tuple[str, str]]]:
+    """How many rows each source lost, by stage and reason."""
+    found: dict[str, Counter[tuple[str, str]]] = {source: Counter() for source in evidence.intake}
+    for drop in evidence.drops:
+        found[drop.source][named(drop)] += 1
+    return found
+
+
+def personal_data(evidence: Evidence) -> dict[str, dict[str, int]]:
+    """What was replaced in each source, by kind, and in how many records; sources without are left out."""
+    touched = evidence.table[evidence.table["redacted"].map(bool)]
+    return {
+        str(source): totals(found) | {"records": len(found)} for source, found in touched.groupby("source")["redacted"]
     }
 
 

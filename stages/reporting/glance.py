@@ -1,0 +1,183 @@
+"""The report in plain sentences: what a reader wants to know first, each with the place that says more."""
+
+from collections import Counter
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from stages.reporting import health
+from stages.reporting.choice import Group
+from stages.reporting.excerpt import named
+from stages.reporting.gate import Result
+from stages.reporting.reasons import meaning
+
+State = Literal["ok", "look", "warn", "plain"]
+
+
+class Sentence(Struct, frozen=True):
+    """An answer: the question's name, the words, how good it is, and the section that says more."""
+
+    about: str
+    text: str
+    section: str
+    state: State = "plain"
+
+
+class Loss(Struct, frozen=True):
+    """What became of the rows of one source."""
+
+    source: str
+    rows: int
+    curated: int
+    by_stage: dict[str, int]
+    reasons: tuple[tuple[str, str, int], ...]
+
+    @property
+    def dropped(self) -> int:
+        """All its drops."""
+        return sum(self.by_stage.values())
+
+    @property
+    def share(self) -> float:
+        """Share of its rows that was dropped."""
+        return self.dropped / self.rows if self.rows else 0.0
+
+
+def count(number: float, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def value(number: float | None) -> str:
+    """A metric's value for people: whole numbers with separators, others with at most three decimals."""
+    if number is None:
+        return "missing"
+    return f"{number:,.3f}".rstrip("0").rstrip(".") if number % 1 else f"{number:,.0f}"
+
+
+def ranked(metrics: dict[str, Any], losses: dict[str, Counter[tuple[str, str]]]) -> list[Loss]:
+    """The sources, the one that lost the largest share first."""
+    found = []
+    for name, at in metrics["sources"].items():
+        by_stage: Counter[str] = Counter()
+        for (stage, _), number in losses[name].items():
+            by_stage[stage] += number
+        common = sorted(losses[name].items(), key=lambda item: (-item[1], item[0]))
+        reasons = tuple((stage, reason, number) for (stage, reason), number in common)
+        found.append(Loss(name, at["rows"], at["curated"], dict(by_stage), reasons))
+    return sorted(found, key=lambda loss: (-loss.share, loss.source))
+
+
+def gate(held: list[Result]) -> list[Sentence]:
+    """The verdict, then each rule that does not pass with its remedy."""
+    failing = [result for result in held if not result.passed]
+    errors = sum(result.severity == "error" for result in failing)
+    warnings = len(failing) - errors
+    verdict = f"passes: {count(len(held) - len(failing), 'rule')} of {len(held)} hold"
+    if errors:
+        verdict = f"fails: {count(errors, 'rule')} of {len(held)} broken"
+    verdict += f", {count(warnings, 'warning')}." if warnings else "."
+    found = [Sentence("Gate", f"The gate {verdict}", "gate", "warn" if errors else "look" if warnings else "ok")]
+    for result in sorted(failing, key=lambda result: result.severity):
+        word = "fails" if result.severity == "error" else "warns"
+        text = f"“{result.name}” {word}: {result.metric} is {value(result.value)}, wanted is {result.limit}."
+        found.append(
+            Sentence("To do", f"{text} {remedy(result)}", "gate", "warn" if result.severity == "error" else "look")
+        )
+    return found
+
+
+def remedy(result: Result) -> str:
+    """What to do, as a sentence."""
+    text = result.remedy if result.value is not None else "the metrics have no such number: mend the rule's metric"
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def funnel(metrics: dict[str, Any]) -> Sentence:
+    """How many rows came in, how many went out, and where most fell."""
+    rows, made = metrics["input"]["rows"], metrics["dataset"]
+    kinds = [count(made["examples"], "example")]
+    kinds += [count(made["preferences"], "preference pair")] if made["preferences"] else []
+    kinds += [count(made["labelled"], "labelled answer")] if made["labelled"] else []
+    dropped = sum(stage["dropped"] for stage in metrics["stages"].values())
+    text = f"{count(rows, 'row')} came in; {', '.join(kinds)} went out; {dropped:,} fell ({percent(dropped / (rows or 1))})."
+    worst = max(metrics["stages"], key=lambda name: metrics["stages"][name]["dropped"])
+    if dropped:
+        reasons = sorted(metrics["stages"][worst]["reasons"].items(), key=lambda item: (-item[1], item[0]))
+        told = "; ".join(f"{number:,} {reason} ({meaning(worst, reason)})" for reason, number in reasons[:2])
+        text += f" Most fell in {worst}, {metrics['stages'][worst]['dropped']:,}: {told}."
+    return Sentence("Losses", text, "funnel")
+
+
+def worst_source(found: list[Loss]) -> Sentence:
+    """The source that lost the largest share of its rows, and why."""
+    if not any(loss.dropped for loss in found):
+        return Sentence("Worst source", "No source lost a row.", "sources", "ok")
+    worst = found[0]
+    stage, reason, number = worst.reasons[0]
+    text = f"{worst.source} lost the largest share: {worst.dropped:,} of {count(worst.rows, 'row')} ({percent(worst.share)})"
+    text += f", most often in {stage} for {reason} ({number:,}: {meaning(stage, reason)})."
+    most = max(found, key=lambda loss: loss.dropped)
+    text += f" {most.source} lost the most rows, {most.dropped:,}." if most.dropped > worst.dropped else ""
+    return Sentence("Worst source", text, "sources")
+
+
+def duplicates(metrics: dict[str, Any], groups: list[Group]) -> Sentence:
+    """The largest group of duplicates."""
+    at = metrics["input"]
+    if not groups:
+        return Sentence("Duplicates", "No record was dropped as a duplicate of another.", "duplicates", "ok")
+    largest = groups[0]
+    text = f"{at['exact_duplicates']:,} exact and {count(at['near_duplicates'], 'near-duplicate')} fell. The largest "
+    text += f"group has {count(largest.members, 'record')}: {largest.members - 1:,} dropped for one that was kept"
+    peek = largest.text.peek if largest.text else ""
+    return Sentence("Duplicates", text + (f", which starts “{peek}”." if peek else "."), "duplicates")
+
+
+def personal(by_source: dict[str, dict[str, int]], kinds: dict[str, int]) -> Sentence:
+    """Which personal data was replaced, and where most of it was."""
+    if not kinds:
+        return Sentence(
+            "Personal data", "No personal data was found. Names and addresses are not looked for.", "personal"
+        )
+    told = ", ".join(
+        f"{kind} {number:,}" for kind, number in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    )
+    finds = {source: sum(found.values()) - found["records"] for source, found in by_source.items()}
+    most = max(sorted(finds), key=lambda source: finds[source])
+    text = f"{count(sum(kinds.values()), 'find was', 'finds were')} replaced: {told}; most in {most} ({finds[most]:,})."
+    return Sentence("Personal data", f"{text} Names and addresses are not looked for.", "personal")
+
+
+def records(metrics: dict[str, Any]) -> Sentence:
+    """What a usual record is like."""
+    at, total = metrics, metrics["dataset"]["examples"]
+    if not total:
+        return Sentence("Records", "The dataset has no example.", "sample", "warn")
+    topics = sorted(at["topics"].items(), key=lambda item: (-item[1], item[0]))
+    languages = sorted(at["languages"].items(), key=lambda item: (item[0] == "not told", -item[1], item[0]))
+    text = f"The median example asks in {value(at['prompt_tokens']['median'])} and answers in "
+    text += f"{value(at['reply_tokens']['median'])} tokens; {percent(languages[0][1] / total)} answer in {languages[0][0]}; "
+    text += f"the largest of {count(len(topics), 'topic')} is {named(topics[0][0])} ({percent(topics[0][1] / total)})."
+    return Sentence("Records", text, "sample")
+
+
+def healths(found: list[health.Result]) -> Sentence:
+    """Which health rules want a look."""
+    bad = [result for result in found if result.state != "ok"]
+    if not bad:
+        return Sentence("Health", f"All {len(found)} values lie where they should.", "health", "ok")
+    told = "; ".join(
+        f"{result.state}: {result.rule.name} ("
+        f"{health.shown(result.value, result.rule.unit) if result.value is not None else 'not measured'})"
+        for result in bad
+    )
+    state: State = "warn" if any(result.state == "warn" for result in bad) else "look"
+    return Sentence(
+        "Health", f"{len(found) - len(bad)} of {len(found)} values lie where they should; {told}.", "health", state
+    )

@@ -1,0 +1,86 @@
+"""What a drop says, in words: the meaning of its reason, from the stage that owns it, and its evidence as a phrase."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stages import balance, collect, decontaminate, dedup, filter, judge, split
+from stages.contract.paths import GOLD
+from stages.contract.record import Drop
+
+MEANINGS: dict[str, dict[str, str]] = {
+    "collect": collect.REASONS,
+    "filter": filter.REASONS,
+    "dedup": dedup.REASONS,
+    "decontaminate": decontaminate.REASONS,
+    "judge": judge.REASONS,
+    "balance": balance.REASONS,
+    "split": split.REASONS,
+}
+
+
+def meaning(stage: str, reason: str) -> str:
+    """What the reason means, in the words of its stage."""
+    return MEANINGS.get(stage, {}).get(reason, "")
+
+
+def evidence(drop: Drop) -> str:
+    """The evidence of a drop in words."""
+    return PHRASES.get(drop.stage, plain)(drop.evidence) or "nothing more to say"
+
+
+def other(drop: Drop) -> str | None:
+    """The id of the record that it was dropped for, if there is one."""
+    return drop.evidence.get("survivor") or drop.evidence.get("other")
+
+
+def plain(facts: Any) -> str:
+    """A JSON value as words: names with their values, one after the other."""
+    if isinstance(facts, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in facts.items())
+    if isinstance(facts, list):
+        return " ".join(map(plain, facts))
+    return "not told" if facts is None else str(facts)
+
+
+def of_filter(facts: dict[str, Any]) -> str:
+    """What was measured, which ending it was, and which other rules broke."""
+    measured = {name: at for name, at in facts.items() if name not in ("also", "ending")}
+    said = [f"{name.replace('_', ' ')}: {plain(at).replace('_', ' ')}" for name, at in measured.items()]
+    said += ["in the losing ending"] if "ending" in facts else []
+    said += [f"also {', '.join(facts['also'])}"] if "also" in facts else []
+    return "; ".join(said)
+
+
+def of_dedup(facts: dict[str, Any]) -> str:
+    """How alike the two are."""
+    return f"similarity {facts['similarity']} to the record that was kept for it"
+
+
+def of_decontaminate(facts: dict[str, Any]) -> str:
+    """The words, and where the evaluation set has them."""
+    return f"row {facts['row']} of {GOLD} has the words “{facts['words']}” too"
+
+
+def of_judge(facts: dict[str, Any]) -> str:
+    """The score and what was taken off for."""
+    return f"score {facts['score']} of 5; taken off: {plain(facts['penalties'])}"
+
+
+def of_balance(facts: dict[str, Any]) -> str:
+    """The crowd and its cap."""
+    return f"{facts['group']} has {facts['members']:,} records, its cap is {facts['cap']:,}"
+
+
+def of_split(facts: dict[str, Any]) -> str:
+    """How alike the two are, and where they stood."""
+    return f"in {facts['split']}, similarity {facts['similarity']} to a record of {facts['other_split']}, which is kept"
+
+
+PHRASES: dict[str, Callable[[Any], str]] = {
+    "filter": of_filter,
+    "dedup": of_dedup,
+    "decontaminate": of_decontaminate,
+    "judge": of_judge,
+    "balance": of_balance,
+    "split": of_split,
+}
