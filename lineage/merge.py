@@ -376,13 +376,9 @@ def invalid() -> Conflict | None:
 
 
 def failed(missing: str, say: Say) -> Conflict | None:
-    """Run the pipeline and look whether DVC calls it up to date.
-
-    Without the run cache: the lock says already what need not run, and DVC leaves every key named `size` out of what it
-    looks a run up by, `filter.size` too, so a run with other limits would be taken for this one.
-    """
+    """Run the pipeline and look whether DVC calls it up to date."""
     say("dvc repro")
-    if dvc("repro", "--no-run-cache", shown=True).returncode:
+    if dvc("repro", shown=True).returncode:
         because = f"; {missing}: run `dvc pull`" if missing else "; mend what it names"
         return Conflict(built.LOCK, f"`dvc repro` failed{because}")
     status = dvc("status", "--json")

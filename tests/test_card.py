@@ -177,6 +177,7 @@ def test_the_gate(card, built, drops, records, kept) -> None:
     lost = rows - len(records) - early + len(records.keys() - kept.keys() - late) + len(kept.keys() & late)
     expected = [
         len(examples(kept)),
+        len((built / "data/eval/gold.jsonl").read_text().splitlines()),
         round(sum(drop["stage"] == "dedup" for drop in drops) / len(records), 3),
         round(early / rows, 3),
         early,

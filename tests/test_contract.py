@@ -128,6 +128,13 @@ def test_the_code_deps_of_a_stage_are_its_import_closure(name):
     assert (missing, unused) == (set(), set())
 
 
+@pytest.mark.parametrize("key", params.UNSEEN)
+def test_a_key_that_dvc_does_not_see_is_refused(key, use_params):
+    use_params({**PARAMS, "balance": {"weights": {key: 2.0}}})
+    with pytest.raises(params.Stop, match=f"balance.weights.{key}: DVC does not see a change"):
+        params.check_keys()
+
+
 @pytest.mark.parametrize("name", [name for name in paths.STAGES if name != "filter"])
 def test_the_fields_of_a_stages_params_are_its_keys(name):
     assert set(PARAMS[name]) == set(import_module(f"stages.{name}").Params.__struct_fields__)

@@ -49,9 +49,15 @@ def with_waiver(built, tmp_path, until, limit="min: 2000"):
     return root
 
 
-@pytest.mark.parametrize("until", ["2999-12-31", date(2999, 12, 31)])
-def test_a_waived_failure_passes_and_is_named(built, tmp_path, until):
-    root = with_waiver(built, tmp_path, until)
+def test_a_date_without_quotes_is_refused_before_dvc_chokes_on_it(built, tmp_path):
+    root = with_waiver(built, tmp_path, date(2999, 12, 31))
+    assert 'gate.waivers.0.until: DVC takes no dates; put it in quotes: "2999-12-31"' in (
+        run("dataset", "check", cwd=root, code=2).stderr
+    )
+
+
+def test_a_waived_failure_passes_and_is_named(built, tmp_path):
+    root = with_waiver(built, tmp_path, "2999-12-31")
     text = run("dataset", "gate", cwd=root).stdout
     assert "waived enough examples" in text
     assert "waived by Ada until 2999-12-31: a pilot" in text
@@ -78,3 +84,11 @@ def test_the_committed_verdict_does_not_depend_on_the_day(built, tmp_path):
     root = with_waiver(built, tmp_path, "2999-12-31")
     stage(root, "report")
     assert '"passed": false' in (root / "reports/gate.json").read_text()
+
+
+def test_the_report_and_the_card_name_the_waiver(built, tmp_path):
+    root = with_waiver(built, tmp_path, "2999-12-31")
+    stage(root, "report")
+    page, card = ((root / path).read_text() for path in ("reports/report.html", "reports/DATASET_CARD.md"))
+    assert "Ada lets it fail until 2999-12-31: a pilot." in page
+    assert "fails, waived by Ada until 2999-12-31: a pilot |" in card

@@ -327,7 +327,7 @@ def test_a_clone_merges_what_a_colleague_pushed_and_gets_the_bytes_of_a_fresh_ru
         assert f"Running stage '{stage}'" not in said  # whose entries came with the branch
     chosen = read_yaml(root / "params.yaml")
     assert set(chosen["sources"]) == {"log", "batches", "wiki"}
-    assert (chosen["filter"]["size"]["max_reply_tokens"], chosen["decontaminate"]["words"]) == (3000, 9)
+    assert (chosen["filter"]["length"]["max_reply_tokens"], chosen["decontaminate"]["words"]) == (3000, 9)
     assert (root / LOG).read_text() == examples(*range(10), 40, 41, 42, 30, 31)
     assert {path.name for path in (root / FOLDER).iterdir()} == {"may.jsonl", "june.jsonl", "july.jsonl"}
     assert git(root, "rev-parse", "HEAD^1", "HEAD^2") == git(team, "rev-parse", "ours", "theirs")
@@ -378,18 +378,18 @@ def test_a_merge_that_plain_git_began_waits_for_people_and_is_gone_on_with(first
     git(first, "merge", "theirs", code=1)
     assert has_markers(first)
     said = dataset(first, "merge", "--continue", code=1)
-    assert "params.yaml: filter.size.max_reply_tokens is 3000 in ours and 2000 in theirs" in said
+    assert "params.yaml: filter.length.max_reply_tokens is 3000 in ours and 2000 in theirs" in said
     assert "git add params.yaml" in said
     assert has_markers(first) == []
     assert git(first, "status", "--porcelain", "params.yaml") == "UU params.yaml\n"
-    assert dataset(first, "merge", "--continue", code=1).count("filter.size") == 1
+    assert dataset(first, "merge", "--continue", code=1).count("filter.length") == 1
     move(first, "max_reply_tokens: 3000", "max_reply_tokens: 2500")
     assert "is edited, and not marked as settled" in dataset(first, "merge", "--continue", code=1)
     git(first, "add", "params.yaml")
     outcome = json.loads(dataset(first, "merge", "--continue", "--json").partition(END)[0])
     assert (outcome["state"], outcome["merged"]["rows"], outcome["conflicts"]) == ("merged", 32, [])
     assert is_up_to_date(first)
-    assert read_yaml(first / "params.yaml")["filter"]["size"]["max_reply_tokens"] == 2500
+    assert read_yaml(first / "params.yaml")["filter"]["length"]["max_reply_tokens"] == 2500
     assert "params.yaml: by hand\n" in git(first, "log", "-1", "--format=%B")
 
 

@@ -332,7 +332,7 @@ def written(root: Path, drops: tuple[Drop, ...] = (drop(7, "collect", "broken_js
     (root / "params.yaml").write_text(yaml.safe_dump(content))
     kept = record(source="faq", meta={"topic": "sync"})
     scores = {
-        "size": {"prompt_tokens": 7, "reply_tokens": 8, "tokens": 15, "words": 6},
+        "length": {"prompt_tokens": 7, "reply_tokens": 8, "tokens": 15, "words": 6},
         "language": {"reply": ["en", 0.9]},
     }
     for place, rows in {

@@ -38,6 +38,25 @@ def test_a_second_run_runs_nothing_and_leaves_git_clean(shared):
     assert git(shared, "status", "--porcelain") == ""
 
 
+def test_a_moved_limit_runs_the_filter_also_where_a_run_is_remembered(shared):
+    root = clone(shared, "limit")
+    dvc(root, "pull", "--run-cache")
+    for old, new in (("4000", "110"), ("110", "60")):
+        text = (root / "params.yaml").read_text()
+        (root / "params.yaml").write_text(text.replace(f"max_reply_tokens: {old}", f"max_reply_tokens: {new}"))
+        assert "Running stage 'filter@support'" in dvc(root, "repro", "filter@support")
+
+
+def test_a_waiver_with_a_date_gets_through_dvc(shared):
+    root = clone(shared, "waived")
+    waiver = '  waivers:\n    - {rule: few poor scores, reason: a pilot, who: Ada, until: "2999-12-31"}\n'
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(text.replace("gate:\n", "gate:\n" + waiver))
+    dvc(root, "pull")
+    assert "Running stage 'report'" in dvc(root, "repro")
+    assert "Data and pipelines are up to date." in dvc(root, "status")
+
+
 def test_git_holds_no_text_of_a_record(shared):
     tracked = git(shared, "ls-files").split()
     yours = ("data/sources", "data/eval")

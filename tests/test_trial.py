@@ -33,7 +33,7 @@ def changed(built, tmp_path, old, new):
 @pytest.mark.parametrize(
     ("path", "value", "old", "new"),
     [
-        ("filter.size.max_reply_tokens", 60, "max_reply_tokens: 4000", "max_reply_tokens: 60"),
+        ("filter.length.max_reply_tokens", 60, "max_reply_tokens: 4000", "max_reply_tokens: 60"),
         ("filter.language.allowed", ["de"], "allowed: [en]", "allowed: [de]"),
         ("filter.repetition.max_repeated", 1.0, "max_repeated: 0.2", "max_repeated: 1.0"),
     ],
@@ -99,7 +99,7 @@ def test_what_would_be_generated_is_shown_as_records(at_built):
 
 
 def test_a_sample_is_part_of_the_whole(at_built):
-    some, every = (trial.attempt("filter", {"filter.size.max_reply_tokens": 60}, limit) for limit in (100, 10_000))
+    some, every = (trial.attempt("filter", {"filter.length.max_reply_tokens": 60}, limit) for limit in (100, 10_000))
     assert 40 < some.looked_at < 200
     assert some.after.items() <= every.after.items()
 
@@ -116,7 +116,7 @@ def test_the_settings_are_those_of_the_file_again_afterwards(at_built):
 def test_nothing_is_written(built):
     before = whole(built)
     for command in (
-        ("try", "filter", "--set", "size.max_tokens=20"),
+        ("try", "filter", "--set", "length.max_tokens=20"),
         ("try", "dedup", "--set", "dedup.threshold=0.9"),
         ("try", "collect"),
         ("try", "generate"),
@@ -127,21 +127,22 @@ def test_nothing_is_written(built):
 
 
 def test_the_command_says_what_changes_and_why(built):
-    text = run("dataset", "whatif", "filter.size.max_reply_tokens=60", "--rows", "1", cwd=built).stdout
-    assert text.startswith("filter with filter.size.max_reply_tokens=60 (now 4000)\n695 looked at: ")
+    text = run("dataset", "whatif", "filter.length.max_reply_tokens=60", "--rows", "1", cwd=built).stdout
+    assert text.startswith("filter with filter.length.max_reply_tokens=60 (now 4000)\n695 looked at: ")
     assert "newly dropped" in text
     assert "reply_too_long" in text
-    listed = json.loads(run("dataset", "whatif", "filter.size.max_reply_tokens=60", "--json", cwd=built).stdout)
+    listed = json.loads(run("dataset", "whatif", "filter.length.max_reply_tokens=60", "--json", cwd=built).stdout)
     assert f"and {len(listed['dropped']) - 1} more newly dropped" in text
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("whatif", "filter.length.max_reply_tokens=512"), "stages/checks has no length.py"),
-        (("whatif", "filter.size.max_reply=512"), "did you mean max_reply_tokens?"),
+        (("whatif", "filter.size.max_reply_tokens=512"), "DVC does not see a change below a key of this name"),
+        (("whatif", "filter.lenght.max_reply=512"), "stages/checks has no lenght.py"),
+        (("whatif", "filter.length.max_reply=512"), "did you mean max_reply_tokens?"),
         (("whatif", "dedup.threshold=0.7"), "`dataset try STAGE --set KEY=VALUE`"),
-        (("whatif", "filter.size.max_tokens=9", "judge.threshold=4"), "one at a time"),
+        (("whatif", "filter.length.max_tokens=9", "judge.threshold=4"), "one at a time"),
         (("whatif", "dedpu.threshold=1"), "did you mean dedup?"),
         (("whatif", "judge.threshold"), "write KEY=VALUE"),
         (("whatif", "judge.threshold=[1"), "is not YAML"),
@@ -155,4 +156,4 @@ def test_misuse_is_one_line_and_exit_2(built, command, said):
 
 
 def test_a_trial_needs_a_run_to_be_held_against(project):
-    assert "run `make run`" in run("dataset", "whatif", "filter.size.max_tokens=9", cwd=project, code=2).stderr
+    assert "run `make run`" in run("dataset", "whatif", "filter.length.max_tokens=9", cwd=project, code=2).stderr

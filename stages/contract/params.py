@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -166,6 +167,10 @@ SHARED = ("seed", "project_key", "sources", "eval", "gate")
 """Keys that belong to no single stage."""
 
 
+UNSEEN = ("size", "nfiles")
+"""Keys that DVC 3.67 leaves out, at any depth, of what it looks an earlier run up by (dvc/stage/cache.py)."""
+
+
 def check_keys() -> None:
     """Stop at a key that nothing reads: most are misspelt."""
     for key in whole():
@@ -174,6 +179,20 @@ def check_keys() -> None:
             raise stop(
                 f"{FILE}: {key}: nothing reads this key; {f'did you mean {near[0]}?' if near else 'take it out'}"
             )
+    for path, each in paths_in(whole()):
+        if path.rpartition(".")[2] in UNSEEN:
+            raise stop(f"{FILE}: {path}: DVC does not see a change below a key of this name; name it otherwise")
+        if isinstance(each, date):
+            raise stop(f'{FILE}: {path}: DVC takes no dates; put it in quotes: "{each}"')
+
+
+def paths_in(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted path of every key, at any depth, and its value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        path = f"{above}.{key}".removeprefix(".")
+        yield path, each
+        yield from paths_in(each, path)
 
 
 def of_stage(stage: str, expected: type[T]) -> T:

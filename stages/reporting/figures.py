@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from msgspec import Raw, Struct, json
 
-from stages.contract import paths, shards
+from stages.contract import gold, paths, shards
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import scores_of
 from stages.text.tokens import NAME as TOKENIZER
@@ -49,7 +49,9 @@ def gather(sources: list[str]) -> Evidence:
     )
     measured = {i: row for source in sources for i, row in scores_of(source)}
     for name in ("prompt_tokens", "reply_tokens", "tokens", "words"):
-        table[name] = pd.Series({i: row["size"][name] for i, row in measured.items() if "size" in row}, dtype="float64")
+        table[name] = pd.Series(
+            {i: row["length"][name] for i, row in measured.items() if "length" in row}, dtype="float64"
+        )
     table["language"] = pd.Series(
         {i: row["language"]["reply"][0] for i, row in measured.items() if "language" in row}, dtype="object"
     )
@@ -90,6 +92,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": counts(examples["language"].fillna("not told")),
         "licences": counts(curated["licence"]),
+        "evaluation": {"rows": len(gold.values())},
         "personal_data": totals(evidence.table["redacted"]),
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,

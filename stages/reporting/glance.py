@@ -95,7 +95,15 @@ def gate(held: list[Result]) -> list[Sentence]:
 def remedy(result: Result) -> str:
     """What to do, as a sentence."""
     text = result.remedy if result.value is not None else "the metrics have no such number: mend the rule's metric"
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") + waiving(result)
+
+
+def waiving(result: Result) -> str:
+    """Who lets the rule fail and until when; whether that day is over, a page that does not know the day cannot say."""
+    if not result.waiver:
+        return ""
+    who, until, reason = result.waiver.who, result.waiver.until, result.waiver.reason
+    return f" {who} lets it fail until {until}: {reason}. Up to that day `dataset gate` counts it as waived."
 
 
 def funnel(metrics: dict[str, Any]) -> Sentence:

@@ -63,7 +63,7 @@ RULES = (
         Range(high=20),
         Range(high=50),
         "Some prompts are many times as long as others: batches are mostly padding, and the long ones set the cost.",
-        "lower filter.size.max_prompt_tokens in params.yaml, or make the longest prompts a dataset of their own",
+        "lower filter.length.max_prompt_tokens in params.yaml, or make the longest prompts a dataset of their own",
     ),
     Rule(
         "replies of a useful length",
@@ -72,7 +72,7 @@ RULES = (
         Range(50, 300),
         Range(20, 800),
         "Half of the replies are shorter (or longer) than this, and the model will answer likewise.",
-        "read the sample below by source; then set filter.size.min_reply_tokens or max_reply_tokens in params.yaml",
+        "read the sample below by source; then set filter.length.min_reply_tokens or max_reply_tokens in params.yaml",
     ),
     Rule(
         "topics of a similar size",

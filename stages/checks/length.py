@@ -28,7 +28,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     max_tokens: Annotated[int, Limits(ge=1)] = 8_192
 
 
-class Size(Struct):
+class Length(Struct):
     """Tokens of the prompt, the reply and everything (system and tools too), and words of the reply."""
 
     prompt_tokens: int
@@ -37,12 +37,12 @@ class Size(Struct):
     words: int
 
 
-def measure(record: Record, params: None = None) -> Size:
+def measure(record: Record, params: None = None) -> Length:
     """The record's length; in a losing ending's record the reply is the losing one."""
     asked, said = count(prompt(record)), count(answer := reply(record))
     shared = (message.content for message in record.messages if message.role == "system")
     around = sum(map(count_repeated, shared)) + (count_repeated(encode(record.tools).decode()) if record.tools else 0)
-    return Size(asked, said, asked + said + around, len(answer.split()))
+    return Length(asked, said, asked + said + around, len(answer.split()))
 
 
 def decide(value: dict[str, int], params: Params) -> str | None:
