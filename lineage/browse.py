@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from lineage import version
 from stages.contract import params, paths
@@ -13,6 +13,8 @@ from stages.contract.record import Drop, Record, decode, decode_drop, decode_rec
 
 STAGES = (*paths.PER_SOURCE, *paths.GLOBAL)
 """The stages that drop, in the order they run."""
+COLUMNS = {"split": "split", "score": "judge"}
+"""What is known of a record from which stage's output."""
 SHORTEST = 6  # characters of an id: fewer hit several of a few thousand records
 
 
@@ -26,6 +28,16 @@ class Query(Struct, frozen=True):
     reason: str | None = None
     source: str | None = None
     revision: str | None = None
+
+
+class Assigned(Struct, gc=False):
+    """The part of a row of data/splits.jsonl that tells who is where; a million of them are read at once."""
+
+    id: str
+    split: str
+
+
+splits = json.Decoder(Assigned).decode_lines
 
 
 class Found(Struct, omit_defaults=True):
@@ -49,15 +61,45 @@ def search(query: Query) -> Iterator[Found]:
         yield from (found for name in names for found in rows_dropped(name, drops, query.revision))
         yield from (found for found in records(names, query.revision, drops.__contains__, drops))
         return
-    splits = column(paths.OUTPUT["split"], "split", query.revision) if not query.after else {}
-    scores = column(paths.OUTPUT["judge"], "score", query.revision) if not query.after else {}
+    members = members_of(query.split, query.revision) if query.split else None
 
     def stays(identifier: str) -> bool:
-        return identifier not in drops and (not query.split or splits.get(identifier) == query.split)
+        return identifier not in drops and (members is None or identifier in members)
 
-    for found in records(names, query.revision, stays, {}):
-        found.split, found.score = splits.get(found.id), scores.get(found.id)
-        yield found
+    known = (lambda found: found) if query.after else assigned(query.revision)
+    yield from map(known, records(names, query.revision, stays, {}))
+
+
+def members_of(split: str, revision: str | None) -> set[str]:
+    """The ids of a split."""
+    content = version.content(paths.ROOT / paths.OUTPUT["split"], revision)
+    return {row.id for row in splits(content) if row.split == split}
+
+
+def assigned(revision: str | None) -> Callable[[Found], Found]:
+    """The function that adds split and score to a record, looked up in outputs that are sorted by id."""
+    outputs = {field: version.content(paths.ROOT / paths.OUTPUT[at], revision) for field, at in COLUMNS.items()}
+
+    def known(found: Found) -> Found:
+        for field, content in outputs.items():
+            setattr(found, field, value_in(content, found.id, field))
+        return found
+
+    return known
+
+
+def value_in(content: bytes, identifier: str, field: str) -> Any:
+    """One field of the row with this id, by halving the lines, which are sorted by id; None if there is none."""
+    key, low, high = identifier.encode(), 0, len(content)
+    while low < high:
+        start = content.rfind(b"\n", low, (low + high) // 2) + 1 or low
+        end = content.find(b"\n", start)
+        end = len(content) if end < 0 else end
+        at = content.find(b'"id":"', start) + 6
+        if (found := content[at : at + 32]) == key:
+            return decode(content[start:end])[field]
+        low, high = (end + 1, high) if found < key else (low, start)
+    return None
 
 
 def check(query: Query) -> None:
@@ -115,21 +157,13 @@ def records(
                     yield Found(identifier, name, decode(origin)["origin"], drop=drop, record=decode_record(line))
 
 
-def column(path: str, field: str, revision: str | None) -> dict[str, Any]:
-    """One field of a global output by id."""
-    return {row["id"]: row[field] for row in map(decode, version.lines([paths.ROOT / path], revision))}
-
-
 def by_id(start: str, revision: str | None = None) -> list[Found]:
     """The records and dropped rows whose ids start so. Bytes are searched: a million lines are not parsed for one."""
     if len(start) < SHORTEST:
         raise stop(f"--id {start}: is too short; give {SHORTEST} characters or more")
     found = [each for name in sources(revision) for each in in_source(name, start, revision)]
-    for each in found:
+    for each in map(assigned(revision), found):
         each.drop = next(drops_of(each, revision), None)
-        if not each.drop:
-            each.split = lookup(paths.OUTPUT["split"], each.id, revision).get("split")
-        each.score = lookup(paths.OUTPUT["judge"], each.id, revision).get("score")
     return found
 
 
@@ -157,12 +191,6 @@ def drops_of(found: Found, revision: str | None) -> Iterator[Drop]:
             for line in lines_with(version.content(path, revision), b'"id":"' + found.id.encode()):
                 if (drop := decode_drop(line)).id == found.id:
                     yield drop
-
-
-def lookup(path: str, identifier: str, revision: str | None) -> dict[str, Any]:
-    """The row of a global output with this id."""
-    content = version.content(paths.ROOT / path, revision)
-    return next((decode(line) for line in lines_with(content, b'"id":"' + identifier.encode())), {})
 
 
 def lines_with(content: bytes, part: bytes) -> Iterator[bytes]:

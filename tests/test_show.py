@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lineage import browse, display
 from lineage.browse import Found, Query
 from stages.contract.params import Stop
-from stages.contract.record import Drop, decode_record
+from stages.contract.record import Drop, decode_record, encode
 from tests.conftest import record, run
 
 NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -118,6 +118,22 @@ def test_the_losing_ending_of_a_pair_is_told_from_the_winning_one(at_built):
     found = next(each for each in browse.search(Query(source="preferences")))
     lines = display.click.unstyle(text_of(found)).splitlines()
     assert [line.split()[0] for line in lines[1:] if line[:1].isalpha()] == ["user", "assistant", "losing"]
+
+
+@given(
+    st.dictionaries(st.text("0123456789abcdef", min_size=32, max_size=32), st.floats(1, 5), max_size=40), st.integers(0)
+)
+def test_a_value_is_found_by_halving_just_as_by_reading_all(scores, number):
+    content = b"\n".join(encode({"id": i, "score": score}) for i, score in sorted(scores.items()))
+    wanted = [*scores, f"{number:032x}"[-32:]]
+    for end in (b"", b"\n"):
+        assert [browse.value_in(content + end, i, "score") for i in wanted] == [scores.get(i) for i in wanted]
+
+
+@pytest.mark.parametrize("name", ["split", "judge"])
+def test_the_outputs_that_are_halved_are_sorted_by_id(built, name):
+    rows = [json.loads(line)["id"] for line in (built / browse.paths.OUTPUT[name]).read_text().splitlines()]
+    assert rows == sorted(rows) != []
 
 
 # the command
