@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.contract import paths
 from stages.contract.params import read_yaml
 from stages.contract.record import decode_record
 from tests.conftest import (
@@ -31,6 +32,7 @@ from tests.conftest import (
     without_generation,
 )
 
+HOSTILE = "<script>alert(2)</script>"
 PLANTED = json.loads((SAMPLE / "planted.json").read_text())
 RAW = [
     "marta.kowalczyk@posteo.example",
@@ -105,8 +107,16 @@ def test_no_planted_personal_data_is_in_any_output(built):
         assert [value for value in RAW if value.encode() in text] == [], name
 
 
+def test_planted_html_is_kept_as_data_and_stands_in_no_report_as_html(built):
+    (planted,) = (plant["id"] for plant in PLANTED if plant["effect"] == "inert")
+    curated = [line for path in built.glob("data/curated/*.jsonl") for line in path.read_text().splitlines()]
+    assert sum(HOSTILE in line for line in curated) == 1
+    assert sum(planted in line for line in curated) == 1  # in the index
+    assert [path.name for path in built.glob("reports/*.*") if HOSTILE in path.read_text()] == []
+
+
 def test_every_planted_kind_of_fault_has_its_row(built):
-    assert {plant["stage"] for plant in PLANTED} == {"collect", "filter", "dedup", "decontaminate", "judge", "split"}
+    assert {plant["stage"] for plant in PLANTED} == {*paths.PER_SOURCE, *paths.GLOBAL, "report"} - {"balance"}
     assert {plant["reason"] for plant in PLANTED if plant["effect"] == "redacted"} == set(
         read_yaml(SAMPLE / "params.yaml")["collect"]["redact"]
     )
