@@ -108,6 +108,8 @@ def check(query: Query) -> None:
         raise stop(
             "dataset show: --after lists what is left after a stage; leave out --dropped, --stage, --reason, --split"
         )
+    if query.split and (query.dropped or query.stage or query.reason):
+        raise stop("dataset show: what was dropped is in no split; leave out --split, or --dropped, --stage, --reason")
     if query.source and query.source not in sources(query.revision):
         raise stop(f"--source {query.source}: is no source; known are {', '.join(sources(query.revision))}")
 
@@ -117,7 +119,7 @@ def sources(revision: str | None) -> list[str]:
     if revision is None:
         return list(params.sources())
     content = version.content(paths.ROOT / params.FILE, revision)
-    return sorted(params.mapping(content, f"{revision}:{params.FILE}").get("sources") or {})
+    return sorted(map(str, params.mapping(content, f"{revision}:{params.FILE}").get("sources") or {}))
 
 
 def wanted_drops(query: Query, names: list[str]) -> Iterator[Drop]:
@@ -169,16 +171,18 @@ def by_id(start: str, revision: str | None = None) -> list[Found]:
 
 def in_source(name: str, start: str, revision: str | None) -> Iterator[Found]:
     """The records and dropped rows of one source whose ids start so."""
+    beginning = b'{"id":"' + start.encode("utf-8", "surrogateescape")
     for shard in version.files(paths.records(name), revision):
         content = version.content(paths.records(name) / shard, revision)
-        for line in lines_with(content, b'{"id":"' + start.encode()):
-            if not line.startswith(b'{"id":"' + start.encode()):
+        for line in lines_with(content, beginning):
+            if not line.startswith(beginning):
                 continue  # an argument of a tool call
             identifier = line[7:39].decode()
             origin = next(lines_with(version.content(paths.origins(name) / shard, revision), line[:39]))
             yield Found(identifier, name, decode(origin)["origin"], record=decode_record(line))
     for line in lines_with(
-        version.content(paths.origins(name) / "dropped.jsonl", revision), b'{"id":"' + start.encode()
+        version.content(paths.origins(name) / "dropped.jsonl", revision),
+        b'{"id":"' + start.encode("utf-8", "surrogateescape"),
     ):
         row = decode(line)
         yield Found(row["id"], name, row["origin"])

@@ -125,9 +125,9 @@ def outcome(trial: Trial, settings: dict[str, Any], rows: int) -> Iterator[str]:
     )
     for label, drops in (("newly dropped", trial.dropped), ("kept again", trial.released)):
         if drops:
-            yield f"  {label:<14}{common(drop.reason for drop in drops)}  (of {common(drop.source for drop in drops)})"
+            yield f"  {label:<14}{commonest(drop.reason for drop in drops)}  (of {commonest(drop.source for drop in drops)})"
     if trial.moved:
-        yield f"  {'other split':<14}{common(Counter(trial.moved).elements())}"
+        yield f"  {'other split':<14}{commonest(Counter(trial.moved).elements())}"
     if lost and trial.stage != STAGES[-1]:
         yield "  Later stages would still look at what is kept again."
     for label, drops in (("newly dropped", trial.dropped), ("kept again", trial.released)):
@@ -136,7 +136,7 @@ def outcome(trial: Trial, settings: dict[str, Any], rows: int) -> Iterator[str]:
             yield f"-- and {len(drops) - rows} more {label}: --rows N shows them, --json lists all"
 
 
-def common(names: Iterable[str]) -> str:
+def commonest(names: Iterable[str]) -> str:
     """Names with how often they occur, the commonest first."""
     counted = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{flat(name)} {count}" for name, count in counted)

@@ -62,8 +62,7 @@ def copy(root: Path, rows: int) -> list[str]:
     chosen = {key: value for key, value in params.whole().items() if key != "generate"}
     chosen["sources"] = entries | {NAME: {"path": FILE, "licence": "CC0-1.0", "method": "model"}}
     (root / params.FILE).write_text(yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True), "utf-8")
-    stanzas = edit.without("stages.generate")((paths.ROOT / "dvc.yaml").read_text("utf-8"))
-    (root / "dvc.yaml").write_text(stanzas, "utf-8")
+    (root / "dvc.yaml").write_bytes(edit.edited("dvc.yaml", edit.without("stages.generate")))
     (root / paths.GOLD).parent.mkdir(parents=True)
     shutil.copy(paths.ROOT / paths.GOLD, root / paths.GOLD)
     if (key := paths.ROOT / ".dataset-key").is_file():

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from stages import export, formats
+from stages import export, filter, formats
 from stages.contract import params
 from stages.contract.record import Message, Record, encode, kind, prompt, reply
 from stages.formats import openai
@@ -93,7 +93,7 @@ def private(records: list[Record]) -> Iterator[Fault]:
 
 def unfit(records: list[Record]) -> Iterator[Fault]:
     """What a rule for one record, or the judge, takes."""
-    rules = params.whole()["filter"]
+    rules = params.of_stage("filter", filter.Params)
     allowed = (rules.get("language") or {}).get("allowed", ["en"])
     foreign = next((text for language, text in FOREIGN.items() if language not in allowed), FOREIGN["en"])
     loop = " ".join((reply(records[0]) or prompt(records[0])).split()[:8]) + " "

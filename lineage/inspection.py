@@ -11,7 +11,7 @@ from msgspec import Struct
 from lineage.browse import Found
 from lineage.edit import relative
 from stages import collect, filter, formats, measure
-from stages.contract import intake, params
+from stages.contract import intake, params, paths
 from stages.contract import source as rows_of
 from stages.contract.params import Source, stop
 from stages.contract.record import Fault, decode, decode_record, encode
@@ -44,6 +44,7 @@ class Inspection(Struct):
     suggested: dict[str, Any]
     records: list[Found]
     dropped: list[Found]
+    readable: int
     copies: int
     redacted: dict[str, int]
     repairs: dict[str, int]
@@ -56,15 +57,20 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
     """
     if not place.exists():
         raise stop(f"{place}: is not there; give a file or a folder of .jsonl, .json or .csv files, each also .gz")
-    files = rows_of.files(place.resolve(), "*")
+    if paths.ROOT.resolve().is_relative_to(place.resolve()):
+        raise stop(f"{place}: holds the project itself; give the file or folder of the data")
+    match = str(given.get("match") or "*")
+    files = rows_of.files(place.resolve(), match)
     if not files:
-        raise stop(f"{place}: has no file that is read; .jsonl, .json, .csv and .tsv are, each also .gz")
+        named = f" that matches {match}" if match != "*" else ""
+        raise stop(f"{place}: has no file{named} that is read; .jsonl, .json, .csv and .tsv are, each also .gz")
     cleaned = params.of_stage("collect", collect.Params)
     repairs: Counter[str] = Counter()
     rows = list(islice(rows_in(files, cleaned, repairs), limit + 1))
     values = list(readable(rows[:limit]))
     suggested = {key: value for key, value in (suggestion(values) | given).items() if value is not None}
     source = params.typed({"path": relative(place), "licence": "none"} | suggested, Source, str(place), "--set")
+    collect.check(NAME, source)
     found = [held(as_found(row, source, cleaned)) for row in rows[:limit]]
     read = [each for each in found if each.record]
     return Inspection(
@@ -77,6 +83,7 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
         suggested=suggested,
         records=[each for each in read if not each.drop],
         dropped=[each for each in found if each.drop],
+        readable=len(read),
         copies=len(read) - len({each.id for each in read}),
         redacted=redacted(read),
         repairs={kind: count for kind, count in sorted(repairs.items()) if count},
@@ -136,12 +143,15 @@ def likeliest(names: tuple[str, ...], fields: Iterable[str]) -> str | None:
 
 
 def fits(key: str, name: str, rows: list[dict[str, Any]], usual: list[str]) -> bool:
-    """Whether a field can be declared so: an id differs from row to row, a rating is a number, and none holds a text."""
+    """Whether a field can be declared so: an id differs from row to row, a topic comes again, a rating is a number."""
     held = [row[name] for row in rows if row.get(name) not in (None, "")]
     if name not in usual or not all(isinstance(each, str | int | float) and len(str(each)) < 200 for each in held):
         return False
+    different = len({str(each) for each in held})
     if key == "id_field":
-        return len({str(each) for each in held}) == len(rows)
+        return different == len(rows)
+    if key == "topic_field":
+        return different <= max(1, len(held) // 2)
     return key != "rating_field" or all(
         isinstance(each, int | float) or each.replace(".", "", 1).isdigit() for each in held
     )

@@ -4,17 +4,21 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from datetime import date
+from shlex import quote
 from typing import Any
 
 import msgspec
 import yaml
 from msgspec import Struct
 
+from lineage.commands import gate
 from lineage.merging import built, folders, keys, rows
 from lineage.repository import commit, content, dvc, git, names, private, run, said
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
 from stages.contract.run import prune
+from stages.reporting.gate import passes
 
 MARKER = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
 SOURCES = "data/sources/"
@@ -64,7 +68,7 @@ def merge(branch: str, say: Say = silent) -> Outcome:
         raise stop(f"{branch}: git knows no such branch or commit; look at `git branch --all`, or `git fetch` first")
     if run("git", "merge-base", "--is-ancestor", theirs, "HEAD").returncode == 0:
         return Outcome("nothing", branch)
-    check_clean()
+    check_clean(theirs)
     done = run("git", "merge", "--no-commit", "--no-ff", "--end-of-options", branch)
     if not commit("MERGE_HEAD"):
         raise stop(f"git merge: {said(done)}; mend that and try again")
@@ -82,17 +86,21 @@ def abort() -> Outcome:
     check_under_way()
     outcome = Outcome("aborted", branch_name())
     merged_files = names("diff", "--name-only", "--no-renames", "-z", "HEAD", "MERGE_HEAD")
-    git("add", "--all", "--", *[f":(literal){path}" for path in touched(merged_files)])  # or git keeps what was rebuilt
+    if found := touched(merged_files):  # what a run wrote again; unstaged, git would keep it
+        given = "\0".join(found).encode()
+        git("--literal-pathspecs", "add", "--update", "--pathspec-from-file=-", "--pathspec-file-nul", given=given)
     git("merge", "--abort")
-    checkout()
+    if missing := checkout():
+        outcome.conflicts.append(Conflict(built.LOCK, f"{missing}; run `dvc checkout` once that is settled"))
     params.whole.cache_clear()
-    prune()  # DVC leaves what it does not know for its own, as in a copied project
+    if params.whole().get("sources"):
+        prune()  # DVC leaves what it does not know for its own, as in a copied project
     return outcome
 
 
 def touched(candidates: list[str]) -> list[str]:
     """The files of a merge that git could still have to set back."""
-    known = {*names("ls-files", "-z"), *names("ls-files", "--others", "--exclude-standard", "-z")}
+    known = {*names("ls-files", "-z")}
     return sorted(known & {*candidates, *built_among(known)})
 
 
@@ -110,21 +118,31 @@ def check_place() -> None:
         raise stop("git: this is not the top folder of a project; run from where dvc.yaml and .git are")
 
 
-def check_clean() -> None:
+def check_clean(theirs: str) -> None:
     """Stop if something is not committed, in git or in what DVC tracks."""
     status = git("status", "--porcelain", "--no-renames", "-z", "--untracked-files=all")
     changed = [os.fsdecode(entry[3:]) for entry in status.split(b"\0") if entry]
     if changed:
         raise stop(f"git: not committed: {listed(changed)}; commit it, or put it aside with `git stash -u`")
+    if ours := overwritten(theirs):
+        raise stop(f"git: {listed(ours)}: git ignores it here and has it there; move your file away first")
     changed = unsaved()
     if changed:
         raise stop(f"dvc: changed since it was saved: {listed(changed)}; run `dvc repro`, or `dvc add` it, and commit")
 
 
+def overwritten(theirs: str) -> list[str]:
+    """Files of ours that git does not know and the merge would write over."""
+    new = names("diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", f"HEAD...{theirs}")
+    return sorted({*new} - {*names("ls-files", "-z")} - {path for path in new if not (paths.ROOT / path).exists()})
+
+
 def unsaved() -> list[str]:
     """What DVC tracks and is not as dvc.lock or its `.dvc` file says; what is not pulled does not count."""
     done = dvc("data", "status", "--json")
-    found = msgspec.json.decode(done.stdout) if done.returncode == 0 else {}
+    if done.returncode:
+        raise stop(f"dvc data status: {said(done)}; mend that first")
+    found = msgspec.json.decode(done.stdout)
     uncommitted = found.get("uncommitted", {})
     return sorted({*uncommitted.get("modified", []), *uncommitted.get("added", [])})
 
@@ -209,8 +227,8 @@ def loose() -> list[str]:
 
 
 def marked() -> list[str]:
-    """The files of the merge with git's conflict markers in them."""
-    changed = {*names("diff", "--name-only", "--no-renames", "-z", "HEAD"), *unmerged()}
+    """The files that are or were in conflict, with git's markers in them."""
+    changed = {*unmerged(), *by_hand()}
     files = [path for path in sorted(changed - {*built_among(changed)}) if (paths.ROOT / path).is_file()]
     return [path for path in files if MARKER.search((paths.ROOT / path).read_bytes())]
 
@@ -227,7 +245,7 @@ def settle(path: str, outcome: Outcome, fresh: bool) -> None:
     if not fresh and edited(path, version, merged):
         outcome.conflicts.append(Conflict(path, "is edited, and not marked as settled; `git add` it"))
     elif not conflicts:
-        put(path, merged)
+        shards.put_bytes(paths.ROOT / path, merged)
         git("add", "--", f":(literal){path}")
         outcome.taken[path] = how
         note(f"{path}: {how}")
@@ -235,7 +253,7 @@ def settle(path: str, outcome: Outcome, fresh: bool) -> None:
         unmerge(path)
         outcome.conflicts += conflicts
         if path == params.FILE or path.startswith("data/") or path.endswith(".dvc"):
-            put(path, merged)
+            shards.put_bytes(paths.ROOT / path, merged)
 
 
 def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Conflict]]:
@@ -267,9 +285,9 @@ def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Co
 def choose(path: str, then: str = "") -> str:
     """What people do about a file that has our version in its place now."""
     return (
-        f"ours is in its place: edit it, or `git checkout --theirs {path}`"
+        f"ours is in its place: edit it, or `git checkout --theirs -- {quote(path)}`"
         + (f" and `{then}`" if then else "")
-        + f", then `git add {path}`"
+        + f", then `git add {quote(path)}`"
     )
 
 
@@ -302,12 +320,6 @@ def edited(path: str, version: Sides, merged: bytes) -> bool:
     return now not in (None, version.ours, merged) and not MARKER.search(now or b"")
 
 
-def put(path: str, found: bytes) -> None:
-    """Write a file in one step."""
-    with shards.replaced(paths.ROOT / path) as temporary:
-        shards.write_bytes(temporary, found)
-
-
 def unmerge(path: str) -> None:
     """Have git hold a file in its three versions, as it does with a conflict of its own."""
     if path in unmerged():
@@ -332,7 +344,7 @@ def build(outcome: Outcome, say: Say) -> None:
         return
     metrics = paths.ROOT / paths.METRICS
     outcome.merged = counts(metrics.read_bytes() if metrics.is_file() else None)
-    outcome.gate = gate_passes()
+    outcome.gate = passes(gate.check(), date.today()) if outcome.merged else None
     git("add", "--update")
     if new := built_among(names("ls-files", "--others", "--exclude-standard", "-z")):
         git("add", "--", *[f":(literal){path}" for path in new])
@@ -353,7 +365,7 @@ def reset_built() -> None:
         else:
             start = version.theirs if version.ours is None else version.ours
         if start is not None and start != content("", path):
-            put(path, start)
+            shards.put_bytes(paths.ROOT / path, start)
             git("add", "--", f":(literal){path}")
 
 
@@ -362,8 +374,10 @@ def checkout() -> str:
     if dvc("checkout", "--quiet").returncode == 0:
         return ""
     fetched = dvc("fetch", "--quiet")
-    dvc("checkout", "--quiet", "--allow-missing")
-    return "" if fetched.returncode == 0 else f"not all data could be fetched ({said(fetched)})"
+    again = dvc("checkout", "--quiet", "--allow-missing")
+    if fetched.returncode:
+        return f"not all data could be fetched ({said(fetched)})"
+    return f"not all data could be put in place ({said(again)})" if again.returncode else ""
 
 
 def invalid() -> Conflict | None:
@@ -392,15 +406,6 @@ def counts(metrics: bytes | None) -> dict[str, int] | None:
     try:
         found: dict[str, Any] = msgspec.json.decode(metrics or b"")
         return {"rows": found["input"]["rows"], "examples": found["dataset"]["examples"]}
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return None
-
-
-def gate_passes() -> bool | None:
-    """What the gate said of the merged dataset."""
-    path = paths.ROOT / paths.GATE
-    try:
-        return bool(msgspec.json.decode(path.read_bytes())["passed"]) if path.is_file() else None
     except (msgspec.DecodeError, KeyError, TypeError):
         return None
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from stages.contract import paths
 from stages.contract.params import stop
 from stages.contract.record import decode
@@ -12,4 +14,7 @@ def read() -> dict[str, Any]:
     path = paths.ROOT / paths.METRICS
     if not path.is_file():
         raise stop(f"{paths.METRICS}: is not there; run `dvc repro`, or `git checkout` a commit that has it")
-    return dict(decode(path.read_bytes()))
+    try:
+        return dict(decode(path.read_bytes()))
+    except (msgspec.DecodeError, TypeError, ValueError):
+        raise stop(f"{paths.METRICS}: is not what a run writes; run `dvc repro`, or take it back with git") from None

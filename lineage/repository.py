@@ -13,11 +13,12 @@ STDERR = 2  # the file descriptor: what a program shows while it runs is no resu
 
 def run(*words: str, given: bytes | None = None, shown: bool = False) -> subprocess.CompletedProcess[bytes]:
     """Run a program; its output is caught, or goes on to stderr as it comes when `shown`."""
+    # the stages call `python`: let it be this one; and a root that was relative to here is another one there
     beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     return subprocess.run(
         words,
         cwd=paths.ROOT,
-        env=os.environ | {"PATH": beside},  # the stages call `python`: let it be this one
+        env={key: value for key, value in os.environ.items() if key != "DATASET_ROOT"} | {"PATH": beside},
         input=given,
         stdout=STDERR if shown else subprocess.PIPE,
         stderr=None if shown else subprocess.PIPE,

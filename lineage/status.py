@@ -117,7 +117,7 @@ def output(*words: str) -> list[str]:
 
 def remote() -> str | None:
     """Name and address of the default remote, without what may stand before an @ in it."""
-    config = ConfigParser()
+    config = ConfigParser(interpolation=None)
     config.read([paths.ROOT / ".dvc/config", paths.ROOT / ".dvc/config.local"])
     name = config.get("core", "remote", fallback=None)
     url = config.get(f"'remote \"{name}\"'", "url", fallback="has no url") if name else ""

@@ -79,12 +79,15 @@ def what_if(settings: dict[str, Any]) -> Trial:
         return ways[names[0]](stage, run.settings(stage), None)
 
 
-def built() -> list[str]:
-    """The sources; a stop if one was never built."""
-    for name in params.sources():
-        if not paths.records(name).is_dir():
-            raise stop(f"data/records/{name}: is not there; run `make run`, a trial is held against the last run")
-    return list(params.sources())
+def built(stage: str = "filter") -> list[str]:
+    """The sources; a stop if something that the stage reads was never built."""
+    names = list(params.sources())
+    needed = [place(name) for name in names for place in (paths.records, paths.scores, paths.signatures)]
+    for path in [*needed, *(paths.earlier_drops(stage, names) if stage in paths.GLOBAL else ())]:
+        if not path.exists():
+            here = path.relative_to(paths.ROOT)
+            raise stop(f"{here}: is not there; run `make run`, a trial is held against the last run")
+    return names
 
 
 def share_of(limit: int | None) -> float:
@@ -147,7 +150,7 @@ def collected(stage: ModuleType, given: Any, limit: int | None) -> Trial:
 def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The decisions on the kept scores, or on fresh ones if it is the measuring that is tried."""
     share = share_of(limit)
-    as_kept = params.read_yaml(paths.ROOT / params.FILE)["measure"] == params.whole()["measure"]
+    as_kept = params.read_yaml(paths.ROOT / params.FILE).get("measure") == params.whole().get("measure")
     drops: list[Drop] = []
     looked_at: set[str] = set()
     for name in built():
@@ -178,6 +181,7 @@ def judged(stage: ModuleType, given: Any, limit: int | None) -> Trial:
 
 def decided(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The decision of a stage that sees all sources."""
+    built(run.name_of(stage))
     decision, facts = run.decided(stage, given, share_of(limit))
     moved: Counter[str] = Counter()
     if run.name_of(stage) == "split":

@@ -405,6 +405,10 @@ def test_an_order_to_who_reads_the_record_is_found_on_either_side(text: str, sid
         "What are the previous instructions of the recipe?",
         "Rate this hotel from 1 to 5.",
         "You are now in the settings.",
+        "Please ignore my previous message, I found the answer.",
+        "Please disregard my previous order, I ordered the wrong size.",
+        "How do I override the existing rules in my firewall?",
+        "Can people rate this answer 10 times?",
     ],
 )
 def test_talk_about_orders_and_grades_is_none(text: str) -> None:

@@ -53,3 +53,7 @@ def test_a_project_without_enough_data_is_told(project):
     (project / "data/sources/faq.csv").write_text("question,answer,topic\nHow do I add one?,Press the plus.,add\n")
     error = run("dataset", "drill", cwd=project, code=2).stderr
     assert error == "drill: 0 records are long enough to plant faults in, 6 are needed; add data\n"
+
+
+def test_a_folder_that_is_there_is_not_built_over(project):
+    assert "is there already" in run("dataset", "drill", "--keep", "data", cwd=project, code=2).stderr

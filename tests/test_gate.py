@@ -33,6 +33,12 @@ def test_a_waiver_of_another_rule_changes_nothing():
     assert not gate.passes(results, date(2027, 1, 1))
 
 
+def test_of_two_waivers_the_longer_holds():
+    older = gate.Waiver("few things", "the pilot", "Bob", date(2026, 1, 1))
+    for waivers in ((older, WAIVER), (WAIVER, older)):
+        assert gate.passes(held(4, *waivers), date(2027, 1, 1))
+
+
 def test_a_waiver_of_no_rule_is_refused_with_the_nearest():
     with pytest.raises(Stop, match="did you mean 'few things'"):
         gate.results(gate.Params([RULE], [gate.Waiver("few thing", "x", "y", date(2027, 1, 1))]), {})

@@ -180,7 +180,7 @@ def test_a_new_value_changes_only_its_key(path, value):
     *outer, last = path.split(".")
     inner = before[outer[0]] if outer else before
     inner[last] = params.yaml_value(value.encode(), "t")
-    text = edit.with_value(path, value)(YAML)
+    text = edit.with_value(path, value).text(YAML)
     assert params.mapping(text.encode(), "t") == before
     kept = [line for line in YAML.splitlines() if line.startswith("#")]
     assert [line for line in text.splitlines() if line.startswith("#")] == kept
@@ -191,22 +191,99 @@ def test_a_key_is_taken_out_alone(path):
     before = params.mapping(YAML.encode(), "t")
     *outer, last = path.split(".")
     del (before[outer[0]] if outer else before)[last]
-    assert params.mapping(edit.without(path)(YAML).encode(), "t") == before
-    assert edit.without("nothing.here")(YAML) == YAML
+    assert params.mapping(edit.without(path).text(YAML).encode(), "t") == before
+    assert edit.without("nothing.here").text(YAML) == YAML
 
 
 @pytest.mark.parametrize("path", ["b", "e"])
 def test_an_entry_is_added_to_a_mapping(path):
     before = params.mapping(YAML.encode(), "t")
     before[path]["new"] = {"k": 1, "l": [2]}
-    assert params.mapping(edit.with_entry(path, "new", "k: 1\nl: [2]")(YAML).encode(), "t") == before
+    assert params.mapping(edit.with_entry(path, "new", "k: 1\nl: [2]").text(YAML).encode(), "t") == before
 
 
 def test_a_mapping_in_braces_is_not_written_into():
-    with pytest.raises(Stop, match="write it as a block"):
-        edit.with_entry("a", "new", "k: 1")("a: {b: 1}\n")
+    with pytest.raises(Stop, match="is not one key a line"):
+        edit.with_entry("a", "new", "k: 1").text("a: {b: 1}\n")
 
 
 def test_the_samples_own_params_come_through_an_edit():
     text = (SAMPLE / "params.yaml").read_text()
-    assert edit.with_value("seed", "42")(text) == text
+    assert edit.with_value("seed", "42").text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("base: &d\n  path: x\nsources: *d\n", edit.with_entry("sources", "new", "path: y")),
+        ("base: &d\n  path: x\nsources: *d\nseed: 1\n", edit.with_value("sources", "{}")),
+    ],
+)
+def test_a_layout_that_a_change_would_harm_is_left_to_people(here, text, change):
+    (here / "params.yaml").write_text(text)
+    with pytest.raises(Stop, match=r"edit it by hand|is not one key a line"):
+        edit.edit("params.yaml", change)
+    assert (here / "params.yaml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sources:\n",
+        "base: &d\n  path: x\nsources:\n  a: *d\n",
+        "sources: # none yet\nseed: 1\n",
+        "note: |\n  a: \n  b\nsources: {} # none\n",
+        "sources:\n  a:\n    path: >-\n      x",
+        '\ufeffsources:\r\n  "a": {path: x} # old\r\nseed: 1\r\n',
+        "sources: ~\nseed: 1",
+        "seed: 1\nsources:\n    a:\n        path: x\n\n# the end\n",
+    ],
+)
+def test_an_entry_fits_into_any_layout_and_keeps_comments_and_line_ends(here, text):
+    (here / "params.yaml").write_bytes(text.encode())
+    edit.edit("params.yaml", edit.with_entry("sources", "new", "path: y\nlicence: MIT"))
+    after = (here / "params.yaml").read_bytes().decode()
+    said = params.mapping(after.encode(), "t")
+    assert said["sources"]["new"] == {"path": "y", "licence": "MIT"}
+    assert list(said["sources"])[-1] == "new"
+    assert after.count("#") == text.count("#")
+    assert ("\r\n" in after, after.count("\n") == after.count("\r\n")) == (("\r\n" in text,) * 2)
+
+
+def test_what_the_filter_would_take_is_told_from_what_cannot_be_read(project):
+    rows = [{"prompt": f"Wie lösche ich die Liste Nummer {n} wieder?", "completion": GERMAN} for n in range(4)]
+    written(project, "de.jsonl", "\n".join(map(json.dumps, rows)))
+    text = run("dataset", "inspect", "data/sources/de.jsonl", cwd=project).stdout
+    assert "the rules of `filter` in params.yaml would drop them all" in text
+    run("dataset", "add", "de", "data/sources/de.jsonl", "--licence", "MIT", cwd=project)
+
+
+GERMAN = "Öffnen Sie die Liste, wählen Sie das Menü oben rechts und drücken Sie dort auf Löschen."
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "path=/etc/hostname"], "leave them out of --set"),
+        (["--set", "licence=free"], "leave them out of --set"),
+        (["--set", "shape=nosuch"], "'nosuch' is unknown"),
+        (["--set", "match='*.tsv'"], "has no file that matches *.tsv"),
+    ],
+)
+def test_a_key_that_cannot_be_is_refused(project, options, said):
+    before = (project / "params.yaml").read_bytes()
+    error = run(
+        "dataset", "add", "log", "data/sources/support", "--licence", "MIT", *options, cwd=project, code=2
+    ).stderr
+    assert said in error
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_the_project_itself_is_no_source(project):
+    assert "holds the project itself" in run("dataset", "inspect", ".", cwd=project, code=2).stderr
+
+
+def test_a_field_whose_values_never_come_again_is_no_topic(here):
+    rows = [{"input": f"What is {n}?", "output": "A number.", "task": f"sentence {n}"} for n in range(9)]
+    path = written(here, "log.jsonl", "\n".join(map(json.dumps, rows)))
+    assert inspection.inspect(path, {}).suggested == {}

@@ -156,6 +156,8 @@ def test_nothing_found_is_a_finding(built):
         (["--rev", "--upload-pack=touch x"], "is no commit"),
         (["--after", "filter", "--dropped"], "leave out --dropped"),
         (["--id", "abc"], "too short"),
+        (["--id", "abcdef", "--split", "test"], "leave the other options out"),
+        (["--dropped", "--split", "test"], "is in no split"),
     ],
 )
 def test_misuse_is_one_line_and_exit_2(built, options, said):

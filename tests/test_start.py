@@ -1,6 +1,7 @@
 """`dataset start` leaves a working project without the sample, and `dataset status` says what it needs next."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -41,6 +42,49 @@ def test_what_git_could_not_bring_back_stops_the_start(template):
     (template / "data/sources/mine.jsonl").write_text("{}\n")
     assert "data/sources/mine.jsonl: is not committed" in dataset(template, "start", "--yes", code=2).stderr
     (template / "data/sources/mine.jsonl").unlink()
+
+
+def test_what_no_commit_holds_stays(template):
+    kept = [template / name for name in ("data/mine/labels.csv", "reports/notes.md", "data/sources/hand.xlsx")]
+    (template / ".git/info/exclude").write_text("*.xlsx\n")
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    copy = template.parent / "copy"
+    shutil.copytree(template, copy)
+    dataset(copy, "start", "--yes")
+    assert [path.read_text() for path in (copy / path.relative_to(template) for path in kept)] == ["mine"] * 3
+    shutil.rmtree(template / "data/mine")
+    for path in kept[1:]:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda root: (root / "reports/metrics.json").write_text("{}"), "reports/metrics.json: is not committed"),
+        (lambda root: shutil.rmtree(root / ".git"), "not a git repository"),
+        (lambda root: (root / ".dataset-key").write_text("short"), "which can be guessed"),
+    ],
+)
+def test_a_start_that_cannot_end_well_deletes_nothing(template, tmp_path, spoil, said):
+    root = tmp_path / "spoilt"
+    shutil.copytree(template, root)
+    spoil(root)
+    before = sorted(path for path in root.rglob("*") if ".git/" not in str(path))
+    own = {"GIT_CEILING_DIRECTORIES": str(tmp_path)}
+    assert said in dataset(root, "start", "--yes", code=2, **own).stderr
+    assert sorted(path for path in root.rglob("*") if ".git/" not in str(path)) == before
+
+
+def test_a_key_in_the_environment_is_the_projects(template, tmp_path):
+    root = tmp_path / "keyed"
+    shutil.copytree(template, root)
+    own = {"DATASET_KEY": "0123456789abcdef0123"}
+    dataset(root, "start", "--yes", **own)
+    chosen = yaml.safe_load((root / "params.yaml").read_text())
+    assert chosen["project_key"] == dataset(root, "key", **own).stdout.strip()
+    assert not (root / ".dataset-key").exists()
 
 
 def test_the_sample_is_gone_and_the_comments_stay(started):

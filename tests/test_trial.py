@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -157,3 +158,12 @@ def test_misuse_is_one_line_and_exit_2(built, command, said):
 
 def test_a_trial_needs_a_run_to_be_held_against(project):
     assert "run `make run`" in run("dataset", "whatif", "filter.length.max_tokens=9", cwd=project, code=2).stderr
+
+
+@pytest.mark.parametrize("gone", ["data/scores/faq", "data/dropped/dedup.jsonl"])
+def test_what_was_never_measured_or_decided_is_not_taken_for_nothing(built, tmp_path, gone):
+    root = tmp_path / "half"
+    shutil.copytree(built, root)
+    (shutil.rmtree if (root / gone).is_dir() else os.remove)(root / gone)
+    error = run("dataset", "try", "judge", "--set", "threshold=4", cwd=root, code=2).stderr
+    assert error.startswith(f"{gone}: is not there; run `make run`")

@@ -52,14 +52,22 @@ def test_a_joiner_that_joins_no_two_emoji_is_written_out(text: str) -> None:
 
 
 def test_selectors_that_carry_hidden_bytes_are_written_out() -> None:
-    assert visible("x\ufe00\ufe01\U000e0120") == "x\ufe00" + r"\ufe01\U000e0120"
+    assert visible("1\ufe00\ufe01\U000e0120") == "1\ufe00" + r"\ufe01\U000e0120"
+    assert visible("a\U000e0110b\ufe0fc") == r"a\U000e0110b\ufe0fc"
+    assert visible("葛\U000e0100☺\ufe0f") == "葛\U000e0100☺\ufe0f"
+
+
+@pytest.mark.parametrize("letter", ["\u3164", "\u115f", "\uffa0", "\u034f", "\u180b", "\u2800", "\u2065", "\uffff"])
+def test_a_letter_that_shows_nothing_is_written_out(letter: str) -> None:
+    assert visible(f"a{letter}b") == f"a{letter.encode('unicode_escape').decode()}b"
     assert visible("\ufe0f") == r"\ufe0f"
 
 
 def test_every_character_alone_is_seen_or_written_out() -> None:
     for number in range(sys.maxunicode + 1):
         letter = chr(number)
-        hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") and letter not in "\n\t"
+        hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and letter not in "\n\t"
+        hidden = hidden or letter in "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
         hidden = hidden or "VARIATION SELECTOR-" in unicodedata.name(letter, "")
         assert (visible(letter) != letter) == hidden, hex(number)
 

@@ -16,6 +16,8 @@ LARGE = 10 << 20  # bytes; git is slow with more
 
 def add_source(name: str, place: Path, licence: str, given: dict[str, Any]) -> dict[str, Any]:
     """Write the source into params.yaml and return its entry; nothing is written if no row of it can be read."""
+    if given.keys() & {"path", "licence"}:
+        raise stop("--set: path and licence are given by PATH and --licence; leave them out of --set")
     sources = params.whole().get("sources") or {}
     if not re.fullmatch(params.SOURCE_NAME, name):
         raise stop(f"{name}: is no name for a source; use a-z, 0-9 and _, and begin with a letter")
@@ -25,7 +27,7 @@ def add_source(name: str, place: Path, licence: str, given: dict[str, Any]) -> d
         raise stop(f"{place}: is outside the project; copy it in first: cp -r {place} data/sources/")
     licence = known_licence(licence)
     seen = inspection.inspect(place, given)
-    if not seen.records:
+    if not seen.readable:
         raise stop(f"{place}: none of its first {seen.rows} rows became a record; `dataset inspect {place}` says why")
     for key, field in given.items():
         if key.endswith("_field") and field and field not in seen.fields:

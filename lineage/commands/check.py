@@ -19,7 +19,7 @@ def problems() -> None:
     for stage in STAGES:
         if stage in params.whole() or stage != "generate":
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
-    filter.prepare(params.whole()["filter"])
+    filter.prepare(params.of_stage("filter", filter.Params))
     params.typed(params.whole().get("gate"), gate.Params, "gate")
     gold.rows()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from lineage import drill as drills
+from stages.contract.params import stop
 from stages.contract.record import encode
 from stages.text.visible import visible
 
@@ -19,6 +20,8 @@ from stages.text.visible import visible
 def drill(rows: int, keep: Path | None, as_json: bool) -> None:
     """Build a copy of this project with planted faults; exit 1 if one of them is not caught."""
     if keep:
+        if keep.exists():
+            raise stop(f"--keep {keep}: is there already; name a folder that is not")
         keep.mkdir(parents=True)
         found = drills.drill(keep, rows)
     else:

@@ -25,7 +25,7 @@ def inspect(path: Path, given: tuple[str, ...], limit: int, rows: int, as_json: 
     """Look into PATH, a file or folder, as `collect` would; nothing is written. Exit 1 if no row can be read."""
     found = inspection.inspect(path, settings.parsed(given), limit)
     click.echo(encode(found) if as_json else "\n".join(lines(found, rows)))
-    raise SystemExit(0 if found.records else 1)
+    raise SystemExit(0 if found.readable else 1)
 
 
 def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
@@ -41,12 +41,14 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
         yield display.row("mapping", f"{theirs} becomes {ours}")
     drops = [each.drop for each in found.dropped if each.drop]
     yield display.row("records", f"{len(found.records)}, {found.copies} of them copies of a row before")
-    yield display.row("dropped", display.common(f"{drop.stage}.{drop.reason}" for drop in drops) or "none")
+    yield display.row("dropped", display.commonest(f"{drop.stage}.{drop.reason}" for drop in drops) or "none")
     yield display.row("repaired", ", ".join(f"{kind} {count}" for kind, count in found.repairs.items()) or "nothing")
     yield display.row("replaced", ", ".join(f"{kind} {count}" for kind, count in found.redacted.items()) or "nothing")
     yield from sample("The first records", found.records[:rows])
     yield from sample("The first drops", found.dropped[:rows])
-    if found.records:
+    if found.readable and not found.records:
+        yield "Every row can be read, and the rules of `filter` in params.yaml would drop them all."
+    if found.readable:
         yield from ("Its entry in params.yaml, which `dataset add` writes:", "")
         yield f"  {Path(found.path).stem.split('.')[0].lower().replace('-', '_')}:"
         yield from (f"    {line}" for line in inspection.block(inspection.entry(found, "SPDX-ID")).splitlines())

@@ -7,6 +7,7 @@ import msgspec
 
 from lineage import merge as merging
 from stages.contract.params import stop
+from stages.text.visible import visible
 
 
 @click.command()
@@ -21,13 +22,13 @@ def merge(branch: str | None, go_on: bool, abort: bool, as_json: bool) -> None:
     """
     if [bool(branch), go_on, abort].count(True) != 1:
         raise stop("dataset merge: takes one of BRANCH, --continue and --abort; give it one")
-    say = merging.silent if as_json else click.echo
+    say = merging.silent if as_json else lambda text: click.echo(visible(text))
     outcome = merging.merge(branch, say) if branch else merging.resume(say) if go_on else merging.abort()
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome)))
     else:
         for text in lines(outcome):
-            click.echo(text)
+            click.echo(visible(text))
     sys.exit(1 if outcome.conflicts else 0)
 
 
@@ -36,7 +37,8 @@ def lines(outcome: merging.Outcome) -> list[str]:
     if outcome.state == "nothing":
         return [f"{outcome.branch} is merged already; there is nothing to do."]
     if outcome.state == "aborted":
-        return [f"The merge of {outcome.branch} is taken back; git and the data are as before."]
+        done = ", but not all of the data" if outcome.conflicts else ", and so is the data"
+        return [f"The merge of {outcome.branch} is taken back; git is as before{done}.", *map(left, outcome.conflicts)]
     if outcome.conflicts:
         return ["", *map(left, outcome.conflicts), "", f"The merge is open. Do the above, {merging.GO_ON}."]
     verdict = {True: "passes", False: "FAILS", None: "has not been held"}[outcome.gate]

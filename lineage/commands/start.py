@@ -1,58 +1,59 @@
 """`dataset start`: empty the sample and leave a project that waits for data of its own."""
 
 import hashlib
+import os
 import secrets
 
 import click
 
-from lineage import status
-from lineage.edit import edit, with_value, without
+from lineage import merge, status
+from lineage.edit import edited, with_value, without
+from lineage.repository import names
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
 
+HELD = ("data", "reports", "dvc.lock", "params.yaml", "dvc.yaml")
+
 
 def goes() -> list[str]:
-    """What is deleted: the sample's sources and evaluation set, and everything that was built from them."""
-    kept = (paths.ROOT / "data/runs", paths.ROOT / "data/eval", paths.ROOT / "data/sources")
-    built = [entry for entry in (paths.ROOT / "data").glob("[!.]*") if entry not in kept]
-    reports = [*(paths.ROOT / "reports").glob("[!.]*"), paths.ROOT / "dvc.lock"]
-    found = [*(paths.ROOT / "data/sources").glob("[!.]*"), paths.ROOT / paths.GOLD, *built, *reports]
-    return sorted(entry.relative_to(paths.ROOT).as_posix() for entry in found if entry.exists())
+    """What is deleted: the sample's files that git has, and what the pipeline writes. Other files stay."""
+    stanzas = params.read_yaml(paths.ROOT / "dvc.yaml")["stages"].values()
+    outs = (out for stanza in stanzas for out in stanza.get("do", stanza)["outs"])
+    built = {str(next(iter(out)) if isinstance(out, dict) else out).partition("/${")[0] for out in outs}
+    yours = names("ls-files", "-z", "--", "data/sources", paths.GOLD, "reports", "dvc.lock")
+    return sorted(path for path in {*built, *yours} if (paths.ROOT / path).exists())
 
 
 def check_sample() -> None:
-    """Stop if this project is not the sample any more, or if git could not bring it back."""
+    """Stop if this project is not the sample any more, or if git could not bring something back."""
     if params.whole().get("project_key") != params.fingerprint(params.SAMPLE_KEY):
         raise stop(
             "params.yaml: project_key is not the sample's, so this project has been started; delete sources by hand"
         )
-    if changed := status.output("status", "--porcelain", "--", "data", "params.yaml", "dvc.yaml"):
-        raise stop(f"{changed[0][3:]}: is not committed and would be lost; commit it, or take it back with git")
+    for changed in names("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard", "--", *HELD):
+        raise stop(f"{changed}: is not committed and would be lost; commit it, or take it back with git")
+    for own in [*names("ls-files", "-z", "--", "data/*.dvc"), *merge.unsaved()]:
+        raise stop(f"{own}: is no part of the sample; move it and its data out of the project first")
 
 
-def start_over() -> str:
-    """Delete the sample, make a project key, and return its fingerprint."""
+def start_over() -> None:
+    """Delete the sample and make a project key; nothing is deleted if one of the files cannot be changed."""
+    key = "" if os.environ.get("DATASET_KEY") or (paths.ROOT / ".dataset-key").is_file() else secrets.token_hex(16)
+    mark = params.fingerprint(params.hashed(key) if key else params.key_at_hand())
+    changes = [with_value("sources", "{}"), with_value("eval.gold.sha256", hashlib.sha256(b"").hexdigest())]
+    changes += [with_value("project_key", f'"{mark}"'), without("generate"), with_value("report", "{}")]
+    texts = {params.FILE: edited(params.FILE, *changes), "dvc.yaml": edited("dvc.yaml", without("stages.generate"))}
     for entry in goes():
         shards.remove(paths.ROOT / entry)
-    (paths.ROOT / "data/sources").mkdir(parents=True, exist_ok=True)
-    (paths.ROOT / "data/sources/.gitkeep").touch()
-    shards.put(paths.ROOT / paths.GOLD, [])
-    key = paths.ROOT / ".dataset-key"
-    if not key.is_file():
-        key.touch(mode=0o600)
-        key.write_text(secrets.token_hex(16) + "\n")
-    mark = params.fingerprint(params.key_at_hand())
-    edit(
-        params.FILE,
-        with_value("sources", "{}"),
-        with_value("eval.gold.sha256", hashlib.sha256(b"").hexdigest()),
-        with_value("project_key", f'"{mark}"'),
-        without("generate"),
-        with_value("report", "{}"),
-    )
-    edit("dvc.yaml", without("stages.generate"))
+    for folder in sorted((paths.ROOT / "data/sources").glob("**/"), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    for name, content in (texts | {"data/sources/.gitkeep": b"", paths.GOLD: b""}).items():
+        shards.put_bytes(paths.ROOT / name, content)
+    if key:
+        (paths.ROOT / ".dataset-key").touch(mode=0o600)
+        (paths.ROOT / ".dataset-key").write_text(key + "\n")
     params.whole.cache_clear()
-    return mark
 
 
 @click.command()
@@ -65,6 +66,6 @@ def start(yes: bool) -> None:
     if not yes:
         click.confirm("Go on?", abort=True)
     start_over()
-    click.echo("A key of your own is in .dataset-key; git ignores it. Share it as you share remote credentials.")
+    click.echo("The project's own key is in .dataset-key or DATASET_KEY. Share it as you share remote credentials.")
     for line in status.lines(status.state()):
         click.echo(line)

@@ -6,6 +6,7 @@ import click
 
 from lineage.status import lines, state
 from stages.contract.record import encode
+from stages.text.visible import visible
 
 
 @click.command()
@@ -13,5 +14,5 @@ from stages.contract.record import encode
 def status(as_json: bool) -> None:
     """Show where the dataset stands and what to do next; exit 1 if a stage is stale or the gate does not pass."""
     found = state()
-    click.echo(encode(found) if as_json else "\n".join(lines(found)))
+    click.echo(encode(found) if as_json else visible("\n".join(lines(found))))
     sys.exit(1 if found.stale or not found.gate else 0)

@@ -19,8 +19,8 @@ def patterns(pipeline: bytes | None) -> Iterator[str]:
         stanzas = (yaml.load(pipeline or b"", Loader) or {}).get("stages") or {}  # noqa: S506 - a safe loader
     except yaml.YAMLError:
         return
-    for stanza in stanzas.values():
-        for out in outs(stanza.get("do", stanza)):
+    for stanza in filter(None, stanzas.values()):
+        for out in outs(stanza.get("do") or stanza):
             if isinstance(out, dict):
                 yield from (
                     re.sub(r"\$\{[^}]*\}", "*", path)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 from msgspec import Struct
 
+from lineage.edit import end_of, is_block
 from stages.contract.params import Loader
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "not there"})()
@@ -151,20 +152,6 @@ def name_of(key: yaml.Node) -> str:
     if isinstance(key, yaml.MappingNode):
         return next(str(value.value) for name, value in key.value if name.value == "name")
     return str(key.value)
-
-
-def end_of(node: yaml.Node) -> int:
-    """The line after the last that belongs to a node, without the comments and empty lines that follow it."""
-    if is_block(node):
-        last = node.value[-1]
-        return max(end_of(part) for part in (last if isinstance(last, tuple) else (last,)))
-    whole_lines = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.end_mark.column == 0
-    return int(node.end_mark.line) + (not whole_lines)
-
-
-def is_block(node: yaml.Node) -> bool:
-    """Whether a node is a mapping or a list with a line for each entry."""
-    return isinstance(node, yaml.CollectionNode) and not node.flow_style and bool(node.value)
 
 
 def edits(mine: Page, other: Page, ours: yaml.Node, theirs: yaml.Node, target: Any, base: str) -> Iterator[Change]:

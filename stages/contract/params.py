@@ -263,7 +263,12 @@ def key_at_hand() -> bytes:
     )
     if text and len(text) < SHORTEST_KEY:
         raise stop(f".dataset-key: has {len(text)} characters, which can be guessed; use {SHORTEST_KEY} or more")
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() if text else SAMPLE_KEY
+    return hashed(text) if text else SAMPLE_KEY
+
+
+def hashed(text: str) -> bytes:
+    """The key that a text of any length stands for."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 @cache

@@ -95,6 +95,12 @@ def put(path: Path, content: Iterable[bytes]) -> None:
         write(temporary, content)
 
 
+def put_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step, as it is."""
+    with replaced(path) as temporary:
+        write_bytes(temporary, content)
+
+
 def put_rows(path: Path, values: Iterable[Any]) -> None:
     """Write canonical JSON Lines in one step."""
     put(path, map(encode, values))

@@ -80,7 +80,7 @@ def held(rule: Rule, metrics: dict[str, Any], waiver: Waiver | None = None) -> R
 def results(params: Params, metrics: dict[str, Any]) -> list[Result]:
     """Every rule against the metrics, in the order of params.yaml; a stop at a waiver of no rule."""
     names = {rule.name for rule in params.rules}
-    waivers = {waiver.rule: waiver for waiver in params.waivers}
+    waivers = {waiver.rule: waiver for waiver in sorted(params.waivers, key=lambda waiver: waiver.until)}
     if unknown := sorted(waivers.keys() - names):
         near = difflib.get_close_matches(unknown[0], names, 1)
         raise stop(

@@ -7,8 +7,10 @@ import re
 import unicodedata
 
 NOT_PLAIN = re.compile(r"[^\n\t\x20-\x7e]")
-HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Unicode categories: control, format, half of a surrogate pair, private use, line and paragraph separator."""
+HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+"""Unicode categories: control, format, half of a surrogate pair, private use, no character, line and paragraph separator."""
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+"""Letters and marks that show nothing."""
 JOINER = "\u200d"
 SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 PICTURE = ("So", "Sk")  # categories of emoji and of their skin tones
@@ -28,10 +30,18 @@ def shown(match: re.Match[str]) -> str:
     if letter == JOINER:
         hidden = not (is_picture(before) or SELECTORS.match(before)) or not is_picture(after)
     elif SELECTORS.match(letter):
-        hidden = not before or bool(SELECTORS.match(before))  # a second one selects nothing and can carry hidden bytes
+        hidden = not selects(before, letter)  # one that selects nothing can carry hidden bytes
     else:
-        hidden = unicodedata.category(letter) in HIDDEN
+        hidden = unicodedata.category(letter) in HIDDEN or letter in BLANK
     return escape(letter) if hidden else letter
+
+
+def selects(before: str, selector: str) -> bool:
+    """Whether a variation selector has something to choose: an ideograph; of the first 16 also a symbol or digit."""
+    if not before or SELECTORS.match(before):
+        return False
+    ideograph = unicodedata.name(before, "").startswith("CJK")
+    return ideograph or (selector < "\U000e0100" and (unicodedata.category(before)[0] in "SPN"))
 
 
 def is_picture(letter: str) -> bool:
