@@ -278,7 +278,7 @@ def team(tmp_path_factory):
     append(root / LOG, 40, 41, 42)
     append(root / FOLDER / "july.jsonl", 43)
     dvc(root, "add", FOLDER)
-    dvc(root, "repro", "--no-run-cache")
+    dvc(root, "repro")
     save(root, "A threshold, three rows and July")
     dvc(root, "push")
     return root
@@ -486,3 +486,72 @@ def test_a_folder_that_dvc_tracks_comes_with_a_pull(team):
     git(team.parent, "clone", "-q", "-b", "main", "first", "third")
     dvc(team.parent / "third", "pull")
     assert (team.parent / "third" / FOLDER / "may.jsonl").read_text() == examples(*range(10, 20))
+
+
+# what belongs to the user
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A repository of the project's code with a threshold moved on two branches: a merge that stops at once."""
+    root = tmp_path / "plain"
+    code_of_the_project(root)
+    without_generation(sample_project(root))
+    git(root, "init", "-q", "-b", "main")
+    save(root, "First version")
+    for name, words in (("theirs", "9"), ("ours", "10")):
+        git(root, "checkout", "-q", "-b", name, "main")
+        move(root, "words: 8", f"words: {words}")
+        save(root, f"{words} words")
+    return root
+
+
+def test_going_back_keeps_files_and_edits_that_are_not_of_the_merge(plain):
+    assert "decontaminate.words is 10 in ours and 9 in theirs" in dataset(plain, "merge", "theirs", code=1)
+    (plain / "data/sources/mine.jsonl").write_text("mine\n")
+    (plain / "notes.txt").write_text("mine\n")
+    (plain / "CHANGELOG.md").write_text("edited\n")
+    done = dataset(plain, "merge", "--abort")
+    assert "is taken back" in done
+    assert (plain / "data/sources/mine.jsonl").read_text() == "mine\n"
+    assert (plain / "notes.txt").read_text() == "mine\n"
+    assert (plain / "CHANGELOG.md").read_text() == "edited\n"
+
+
+def test_a_merge_does_not_write_over_a_file_that_git_ignores_here(plain):
+    git(plain, "checkout", "-q", "theirs")
+    (plain / "data/notes").mkdir()
+    (plain / "data/notes/n.txt").write_text("theirs\n")
+    git(plain, "add", "-f", "data/notes/n.txt")
+    save(plain, "A note")
+    git(plain, "checkout", "-q", "ours")
+    (plain / "data/notes").mkdir(exist_ok=True)
+    (plain / "data/notes/n.txt").write_text("mine\n")
+    assert "data/notes/n.txt: git ignores it here and has it there" in dataset(plain, "merge", "theirs", code=2)
+    assert (plain / "data/notes/n.txt").read_text() == "mine\n"
+
+
+def test_a_page_that_shows_conflict_markers_is_no_conflict(plain):
+    git(plain, "checkout", "-q", "theirs")
+    (plain / "docs/conflicts.md").write_text("<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n")
+    save(plain, "Show a conflict")
+    git(plain, "checkout", "-q", "ours")
+    assert "docs/conflicts.md" not in dataset(plain, "merge", "theirs", code=1)
+
+
+def test_a_file_name_does_not_steer_the_terminal(plain):
+    for name in ("theirs", "ours"):
+        git(plain, "checkout", "-q", name)
+        (plain / "data/sources/ev\x1b]0;x\x07il.csv").write_text(f"{name}\n")
+        save(plain, "A name")
+    assert "\x1b" not in dataset(plain, "merge", "theirs", code=1)
+
+
+def test_the_gate_of_a_merge_counts_waivers_as_the_command_does(first):
+    waived = 'waivers:\n    - {rule: enough examples, reason: a pilot, who: Ada, until: "2999-12-31"}\n  rules:\n'
+    duplicates = '    - {rule: few duplicates in the input, reason: a pilot, who: Ada, until: "2999-12-31"}\n  rules:\n'
+    move(first, "gate:\n  rules:\n", "gate:\n  " + waived.replace("  rules:\n", duplicates))
+    dvc(first, "repro")
+    save(first, "Waive")
+    merged = json.loads(dataset(first, "merge", "--json", "theirs").split(END)[0])
+    assert (run("dataset", "gate", cwd=first, PYTHONPATH="").returncode == 0) == merged["gate"]
