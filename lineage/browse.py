@@ -1,6 +1,8 @@
 """Records and drops as they can be looked up: by split, stage, reason, source, version or id."""
 
+import difflib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,11 @@ def check(query: Query) -> None:
         )
     if query.split and (query.dropped or query.stage or query.reason):
         raise stop("dataset show: what was dropped is in no split; leave out --split, or --dropped, --stage, --reason")
+    known = {name for stage in STAGES for name in import_module(f"stages.{stage}").REASONS}
+    if query.reason and query.reason not in known and not query.revision:
+        near = difflib.get_close_matches(query.reason, known, 1)
+        advice = f"did you mean {near[0]}?" if near else "`dataset show --dropped` shows those that occur"
+        raise stop(f"--reason {query.reason}: no stage drops for it; {advice}")
     if query.source and query.source not in sources(query.revision):
         raise stop(f"--source {query.source}: is no source; known are {', '.join(sources(query.revision))}")
 

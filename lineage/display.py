@@ -119,15 +119,16 @@ def outcome(trial: Trial, settings: dict[str, Any], rows: int) -> Iterator[str]:
         yield from (line for found in trial.made[:rows] for line in ("", *shown(found)))
         return
     gained, lost = len(trial.dropped), len(trial.released)
+    sample = f" (a sample of {trial.whole}; --limit takes more)" if trial.looked_at < trial.whole else ""
     yield (
-        f"{trial.looked_at} looked at: {len(trial.before)} dropped by the last run, {len(trial.after)} with these "
-        f"settings (+{gained} -{lost}). Nothing was written."
+        f"{trial.looked_at} looked at{sample}: {len(trial.before)} of them dropped by the last run, {len(trial.after)} with "
+        f"these settings (+{gained} -{lost}). Nothing was written."
     )
     for label, drops in (("newly dropped", trial.dropped), ("kept again", trial.released)):
         if drops:
             yield f"  {label:<14}{commonest(drop.reason for drop in drops)}  (of {commonest(drop.source for drop in drops)})"
     if trial.moved:
-        yield f"  {'other split':<14}{commonest(Counter(trial.moved).elements())}"
+        yield f"  {'changed':<14}{commonest(Counter(trial.moved).elements())}"
     if lost and trial.stage != STAGES[-1]:
         yield "  Later stages would still look at what is kept again."
     for label, drops in (("newly dropped", trial.dropped), ("kept again", trial.released)):

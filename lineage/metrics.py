@@ -13,7 +13,7 @@ def read() -> dict[str, Any]:
     """reports/metrics.json, or a stop that says how to make it."""
     path = paths.ROOT / paths.METRICS
     if not path.is_file():
-        raise stop(f"{paths.METRICS}: is not there; run `dvc repro`, or `git checkout` a commit that has it")
+        raise stop(f"{paths.METRICS}: is not there; run `make run` in the project's folder")
     try:
         return dict(decode(path.read_bytes()))
     except (msgspec.DecodeError, TypeError, ValueError):

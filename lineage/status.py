@@ -24,7 +24,7 @@ class Status(Struct):
     stale: list[str]
     changed: list[str]
     gate: bool | None
-    failing: list[str]
+    verdict: str
     remote: str | None
     release: str | None
     next: list[str] = []
@@ -32,6 +32,8 @@ class Status(Struct):
 
 def state() -> Status:
     """The state of the working tree, and what to do next."""
+    if not repository.commit("HEAD") and not (paths.ROOT / ".git").exists():
+        raise stop("git: this is no repository, and DVC needs one; run `git init`, `git add -A` and `git commit`")
     names = list(params.sources()) if params.whole().get("sources") else []
     built = (paths.ROOT / paths.METRICS).is_file()
     held = gate.check() if built else []
@@ -41,7 +43,7 @@ def state() -> Status:
         stale=stale() if names else [],
         changed=output("status", "--porcelain", "--untracked-files=no"),
         gate=passes(held, date.today()) if built else None,
-        failing=[result.name for result in held if not result.passed],
+        verdict=gate.summary(held, date.today()) if built else "not held yet",
         remote=remote(),
         release=next(iter(output("tag", "--list", "dataset@v*", "--sort=-v:refname")), None),
     )
@@ -53,7 +55,11 @@ def todo(found: Status) -> Iterator[str]:
     """What to do next, the most needed first."""
     if not found.sources:
         yield "put a file under data/sources/, then `dataset inspect PATH` and `dataset add NAME PATH --licence SPDX`"
-    if not gold.values():
+    if repository.commit("MERGE_HEAD"):
+        yield "a merge is open: settle it, then `dataset merge --continue`, or go back with `dataset merge --abort`"
+    if gold.digest_of_file() != gold.pinned():
+        yield f"{paths.GOLD} has changed: `dataset freeze` if that is meant, else take it back with git"
+    if not (paths.ROOT / paths.GOLD).read_bytes().strip():
         yield f"put 200 rows or more that are never trained on into {paths.GOLD}, as OpenAI messages, then `dataset freeze`"
     if found.stale:
         yield "build what is stale: make run"
@@ -76,8 +82,7 @@ def lines(found: Status) -> Iterator[str]:
         yield "source   none yet"
     yield "dataset  " + ("not built yet" if found.examples is None else f"{found.examples:,} examples")
     yield "stages   " + (f"{len(found.stale)} stale: {short(found.stale)}" if found.stale else "up to date")
-    verdict = {None: "not held yet", True: "passes", False: "FAILS"}[found.gate]
-    yield "gate     " + verdict + (f", see: {', '.join(found.failing)}" if found.failing else "")
+    yield f"gate     {found.verdict}"
     yield "git      " + (f"{len(found.changed)} files changed" if found.changed else "clean")
     yield f"remote   {found.remote or 'none'}"
     yield f"release  {found.release or 'none yet'}"

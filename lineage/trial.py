@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec import Struct, convert, to_builtins
 
-from lineage.browse import Found, rows_dropped
+from lineage.browse import Found, records, rows_dropped
 from stages import collect, measure
 from stages.contract import intake, params, paths, run, shards
 from stages.contract.params import stop
-from stages.contract.record import Drop, decode, decode_record, encode
+from stages.contract.record import Drop, content_id, decode, decode_record, encode
 from stages.contract.scores import scores_of
 from stages.contract.source import Row
 from stages.judge import Judged
@@ -28,8 +28,8 @@ STAGES = ("generate", *paths.PER_SOURCE, *paths.GLOBAL)
 class Trial(Struct):
     """The drops of a stage by id as it last ran and as it would run, among the records that were looked at.
 
-    `moved` counts the records that would change their split, `made` holds what `generate` would write. Drops of `collect`
-    are by origin, because the ids of equal rows are numbered after all rows were read.
+    `whole` is how many there are, `moved` counts records that would change their split or their text, `made` holds what
+    `generate` would write. Drops of `collect` are by origin, because the ids of equal rows are numbered after all were read.
     """
 
     stage: str
@@ -38,6 +38,7 @@ class Trial(Struct):
     after: dict[str, Drop]
     moved: dict[str, int] = {}
     made: list[Found] = []
+    whole: int = 0
 
     @property
     def dropped(self) -> list[Drop]:
@@ -92,8 +93,13 @@ def built(stage: str = "filter") -> list[str]:
 
 def share_of(limit: int | None) -> float:
     """The share of all records that about `limit` of them are."""
+    return 1.0 if limit is None else limit / max(1, records_in_all())
+
+
+def records_in_all() -> int:
+    """How many records the last run read."""
     counted = (decode((paths.origins(name) / "source.json").read_bytes()) for name in built())
-    return 1.0 if limit is None else limit / max(1, sum(source["records"] for source in counted))
+    return sum(source["records"] for source in counted)
 
 
 def last_run(stage: str, looked_at: Container[str] | None = None) -> dict[str, Drop]:
@@ -107,7 +113,9 @@ def compared(
     stage: str, looked_at: Collection[str], drops: Iterable[Drop], moved: dict[str, int] | None = None
 ) -> Trial:
     """The new drops beside those of the last run."""
-    return Trial(stage, len(looked_at), last_run(stage, looked_at), {drop.id: drop for drop in drops}, moved or {})
+    whole = 0 if stage in TOGETHER else records_in_all()
+    after = {drop.id: drop for drop in drops}
+    return Trial(stage, len(looked_at), last_run(stage, looked_at), after, moved or {}, whole=whole)
 
 
 def generated(stage: ModuleType, given: Any, limit: int | None) -> Trial:
@@ -134,23 +142,39 @@ def collected(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The first rows of every source, read again."""
     trial = Trial("collect", 0, {}, {})
     kept = last_run("collect")
+    changed = 0
     for name, source in params.sources().items():
         before = {row.origin: row.drop for row in rows_dropped(name, kept, None)}
-        for read in islice(
-            intake.read_all(stage, name, source, intake.files_of(name, source), given, intake.Taken()), limit
-        ):
+        texts = texts_by_origin(name)
+        reads = intake.read_all(stage, name, source, intake.files_of(name, source), given, intake.Taken())
+        for read in islice(reads, limit):
             trial.looked_at += 1
             if old := before.get(read.origin):
                 trial.before[read.origin] = old
             if read.drop:
                 trial.after[read.origin] = read.drop
+            elif read.origin in texts and texts[read.origin] != read.content:
+                changed += 1
+    trial.moved = {"records with another text": changed} if changed else {}
     return trial
+
+
+def texts_by_origin(name: str) -> dict[str, str]:
+    """The digest of every record's content as the last run wrote it, by where its row stood."""
+    found = records([name], None, lambda _: True, {})
+    return {each.origin: content_id(each.record) for each in found if each.origin and each.record}
 
 
 def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The decisions on the kept scores, or on fresh ones if it is the measuring that is tried."""
     share = share_of(limit)
-    as_kept = params.read_yaml(paths.ROOT / params.FILE).get("measure") == params.whole().get("measure")
+    skipped = params.whole().get("measure", {}).get("skip", [])
+    unmeasured = [name for name in stage.prepare(given) if name not in measured_checks() and name not in skipped]
+    if unmeasured and limit is None:
+        raise stop(f"filter.{unmeasured[0]}: was not measured yet; run `make run`, or `dataset try filter`")
+    as_kept = not unmeasured and params.read_yaml(paths.ROOT / params.FILE).get("measure") == params.whole().get(
+        "measure"
+    )
     drops: list[Drop] = []
     looked_at: set[str] = set()
     for name in built():
@@ -159,6 +183,11 @@ def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
         drops += found
         looked_at |= rows.keys()
     return compared("filter", looked_at, drops)
+
+
+def measured_checks() -> set[str]:
+    """The checks that the last run measured."""
+    return {name for source in built() for _, row in islice(scores_of(source), 1) for name in row}
 
 
 def measured(name: str, share: float) -> Iterator[tuple[str, dict[str, Any]]]:

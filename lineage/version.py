@@ -38,7 +38,8 @@ def content(path: Path, revision: str | None = None) -> bytes:
         if revision is None:
             raise stop(f"{found}: is not there; run `make run`, or `dvc pull`") from None
         raise stop(
-            f"{found}: is not in {revision}, or neither in the cache nor in the remote; `dvc fetch --rev {revision}` gets it"
+            f"{found}: is not in {revision}, or neither in the cache nor in the remote; "
+            "`dvc fetch --all-commits` gets what was pushed"
         ) from None
 
 

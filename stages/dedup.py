@@ -1,9 +1,9 @@
 """Drop exact and near-duplicates, each for one survivor that it really matches.
 
-Records are taken in the order of preference: written by people before logs, templates and models, higher rating, longer,
-then by id. Each is compared with survivors only, so there are no chains. MinHash bands propose, the exact Jaccard
-similarity of the runs of five characters decides: nothing is dropped below the threshold. Pairs that stay, down to the
-floor, are kept for `split`. Pairs are compared with pairs, labelled answers with those of the same label.
+Records are taken in the order of preference: written by people before logs, unknown origin, templates and models, higher
+rating, longer, then by id. Each is compared with survivors only, so there are no chains. MinHash bands propose, the exact
+Jaccard similarity of the runs of five characters decides: nothing is dropped below the threshold. Pairs that stay, down to
+the floor, are kept for `split`. Pairs are compared with pairs, labelled answers with those of the same label.
 """
 
 from collections import defaultdict
@@ -22,8 +22,8 @@ REASONS = {
     "exact_duplicate": "the same turns as the survivor's, whatever the system's",
     "near_duplicate": "as similar to the survivor as dedup.threshold, or more",
 }
-METHODS = ("human", "log", "template", "augmented", "model")
-"""Who wrote it, most trusted first."""
+METHODS = ("human", "log", "unknown", "template", "augmented", "model")
+"""Who wrote it, most trusted first; what nobody says is put behind what people wrote and before what is known to be made."""
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):

@@ -271,6 +271,15 @@ def test_columns_without_a_name_and_a_blank_line_before_the_names_are_no_fault(t
     assert texts(read(put(tmp_path, "rows.csv", b"\ninput,output,,\nq,a,,\n"))) == ["a"]
 
 
+def test_semicolons_separate_where_the_first_line_has_no_comma(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('question;answer\nWhat is it, then?;A list; \n"Is it; one?";Yes, it is.\n')
+    found = read(path, fields={"input": "question", "output": "answer"})
+    assert found[0] == "wrong_columns"
+    assert isinstance(found[1], Record)
+    assert [message.content for message in found[1].messages] == ["Is it; one?", "Yes, it is."]
+
+
 def test_a_short_csv_row_tells_how_many_columns_it_has(tmp_path: Path) -> None:
     drop = taken(put(tmp_path, "rows.csv", b"input,output\nq\n"))[0][0].drop
     assert drop

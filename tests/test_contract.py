@@ -380,3 +380,19 @@ def test_a_draw_does_not_depend_on_the_salt_of_the_process(tmp_path):
 
 def test_texts_without_a_border_between_them_are_not_the_same_record():
     assert record("ab", "c").id != record("a", "bc").id
+
+
+def test_an_error_of_a_check_names_the_record_it_broke_on():
+    from types import SimpleNamespace
+
+    from stages.contract import scores
+
+    def broken(checked, given):
+        return {"length": 1 / 0}
+
+    checked = record()
+    with pytest.raises(ZeroDivisionError) as caught:
+        scores.measured(SimpleNamespace(measure=broken), checked, None)
+    assert caught.value.__notes__ == [
+        f"measure: broke on the record {checked.id} of sample; `dataset show --id {checked.id}`"
+    ]

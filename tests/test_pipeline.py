@@ -298,7 +298,7 @@ def test_a_failing_rule_makes_the_gate_exit_1_with_its_remedy(built, tmp_path):
     (root / "params.yaml").write_text((root / "params.yaml").read_text().replace("min: 200", "min: 2000"))
     done = run("dataset", "gate", cwd=root, code=1)
     assert "FAIL   enough examples: dataset.examples is" in done.stdout
-    assert "raise generate.count" in done.stdout
+    assert "with the stage generate, raise its count" in done.stdout
 
 
 def test_the_summary_shows_every_stage(built):
@@ -320,7 +320,17 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
     assert "pinned already" in run("dataset", "freeze", cwd=root).stdout
 
 
-@pytest.mark.parametrize("row", ['{"instruction": "a", "output": "b"}', '{"messages": [{"role": "bot"}]}', "5", ""])
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"instruction": "a", "output": "b"}',
+        '{"messages": [{"role": "bot"}]}',
+        '{"messages": []}',
+        '{"messages": [{"role": "user", "content": "What is it?"}]}',
+        "5",
+        "",
+    ],
+)
 def test_an_evaluation_set_that_is_none_is_not_frozen(project, row):
     (project / "data/eval/gold.jsonl").write_text(f"{row}\n")
     done = run("dataset", "freeze", cwd=project, code=2)

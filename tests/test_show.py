@@ -145,13 +145,15 @@ def test_json_is_one_record_a_line(built):
 
 
 def test_nothing_found_is_a_finding(built):
-    assert run("dataset", "show", "--reason", "toxic", cwd=built, code=1).stderr == "Nothing is there.\n"
+    assert run("dataset", "show", "--reason", "too_deep", cwd=built, code=1).stderr == "Nothing is there.\n"
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--source", "nobody"], "--source nobody: is no source"),
+        (["--reason", "cut_of"], "did you mean cut_off?"),
+        (["--id", ""], "too short"),
         (["--rev", "no-such-branch"], "no-such-branch: is no commit"),
         (["--rev", "--upload-pack=touch x"], "is no commit"),
         (["--after", "filter", "--dropped"], "leave out --dropped"),

@@ -99,6 +99,24 @@ def test_what_would_be_generated_is_shown_as_records(at_built):
     assert "assistant" in text
 
 
+def test_a_rule_that_was_not_measured_yet_is_not_said_to_change_nothing(at_built, monkeypatch):
+    real = trial.scores_of
+
+    def without_loops(source):
+        return ((i, {name: value for name, value in row.items() if name != "repetition"}) for i, row in real(source))
+
+    monkeypatch.setattr(trial, "scores_of", without_loops)
+    with pytest.raises(Stop, match="was not measured yet; run `make run`"):
+        trial.what_if({"filter.repetition.max_repeated": 0.01})
+    found = trial.attempt("filter", {"filter.repetition.max_repeated": 0.01}, limit=10_000)
+    assert "repetitive" in {drop.reason for drop in found.dropped}
+
+
+def test_a_text_that_would_be_cleaned_otherwise_is_counted(at_built):
+    found = trial.attempt("collect", {"collect.redact": ["email"]}, limit=10_000)
+    assert found.moved == {"records with another text": 7}
+
+
 def test_a_sample_is_part_of_the_whole(at_built):
     some, every = (trial.attempt("filter", {"filter.length.max_reply_tokens": 60}, limit) for limit in (100, 10_000))
     assert 40 < some.looked_at < 200

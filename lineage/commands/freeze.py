@@ -3,6 +3,7 @@
 import click
 
 from lineage.edit import edit, with_value
+from stages.checks.structure import REASONS, turn_fault
 from stages.contract import gold, params, paths
 from stages.contract.params import stop
 from stages.formats import openai
@@ -15,6 +16,9 @@ def freeze() -> None:
     """Pin the evaluation set as it is now."""
     old, new = gold.pinned(), gold.digest_of_file()
     rows = gold.read_with(openai.read, gold.values())
+    for number, row in enumerate(rows, 1):
+        if fault := turn_fault(row.messages):
+            raise stop(f"{paths.GOLD}: row {number}: {REASONS[fault]}; mend it, an answer is what is measured against")
     if not rows:
         raise stop(f"{paths.GOLD}: has no row, and measures nothing; put at least {ENOUGH} there")
     if len(rows) < ENOUGH:

@@ -31,6 +31,16 @@ def gate(as_json: bool) -> None:
     sys.exit(0 if passed else 1)
 
 
+def summary(results: list[rules.Result], today: date) -> str:
+    """The verdict in a few words, with the rules that do not pass."""
+    named: dict[str, list[str]] = {}
+    for result in results:
+        named.setdefault(verdict(result, today), []).append(result.name)
+    words = {"FAIL": "fails", "warn": "warns", "waived": "waived"}
+    notes = [f"{words[word]}: {', '.join(named[word])}" for word in words if word in named]
+    return "; ".join(["passes" if rules.passes(results, today) else "FAILS", *notes])
+
+
 def line(result: rules.Result, today: date) -> str:
     """One rule for people: verdict, name, value, limit, and what to do if it does not pass."""
     value = "missing" if result.value is None else f"{result.value:g}"

@@ -52,12 +52,14 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
         yield from ("Its entry in params.yaml, which `dataset add` writes:", "")
         yield f"  {Path(found.path).stem.split('.')[0].lower().replace('-', '_')}:"
         yield from (f"    {line}" for line in inspection.block(inspection.entry(found, "SPDX-ID")).splitlines())
-    else:
+    elif found.fields and "none" in found.shapes:
         asked, answered = (
             inspection.likeliest(names, found.fields) for names in (inspection.ASKED, inspection.ANSWERED)
         )
         yield "No row became a record. If two columns are question and answer, name them:"
         yield f"  dataset inspect {found.path} --set 'fields={{input: {asked or 'COLUMN'}, output: {answered or 'COLUMN'}}}'"
+    else:
+        yield "No row became a record: the drops above say why."
 
 
 def why(shape: str) -> str:
@@ -72,7 +74,7 @@ def mapping(found: inspection.Inspection) -> Iterator[tuple[str, str]]:
     for ours, theirs in found.suggested.get("fields", {}).items():
         yield theirs, {"input": "the user's turn", "output": "the assistant's turn"}[ours]
     for key, theirs in found.suggested.items():
-        if key != "fields":
+        if key.endswith("_field"):
             yield theirs, PRIVATE.get(key) or f"meta.{key.removesuffix('_field')}"
 
 

@@ -26,9 +26,9 @@ from stages.contract.record import encode
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def show(identifier: str | None, rev: str | None, limit: int | None, as_json: bool, **query: Any) -> None:
     """Browse records and drops; without options, the records of the dataset. Exit 1 if there are none."""
-    if identifier and any(query.values()):
+    if identifier is not None and any(query.values()):
         raise stop("dataset show: --id names one record; leave the other options out, but for --rev and --json")
-    found = browse.by_id(identifier, rev) if identifier else browse.search(Query(**query, revision=rev))
+    found = browse.by_id(identifier, rev) if identifier is not None else browse.search(Query(**query, revision=rev))
     chosen = islice(found, limit)
     first = next(chosen, None)
     if first is None:

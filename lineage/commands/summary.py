@@ -7,8 +7,8 @@ import click
 
 from lineage import metrics
 from lineage.commands.gate import check
+from lineage.commands.gate import summary as summary_of
 from stages.contract import paths
-from stages.reporting.gate import passes
 
 WIDTH = 30  # characters of the longest bar
 
@@ -30,17 +30,13 @@ def lines(found: dict[str, Any]) -> list[str]:
     )
     splits = ", ".join(f"{made[name]} {name}" for name in paths.SPLITS)
     held = check()
-    failing = [result.name for result in held if not result.passed]
-    verdict = ("passes" if passes(held, date.today()) else "FAILS") + (
-        f", see: {', '.join(failing)}" if failing else ""
-    )
     return [
         "",
         f"{found['input']['rows']} rows in, {made['examples']} examples out ({splits}){extra}.",
         "",
         *funnel(found),
         "",
-        f"gate     {verdict}  (dataset gate)",
+        f"gate     {summary_of(held, date.today())}  (dataset gate)",
         f"data     {paths.CURATED}/, why something is not in it: {paths.CURATED}/dropped.jsonl",
         f"reports  {paths.REPORT}, {paths.CARD}, {paths.METRICS}, dvc plots show",
     ]

@@ -55,8 +55,9 @@ def read_with(read: Callable[[Any], Example], found: list[Any]) -> list[Example]
     for number, row in enumerate(found, 1):
         try:
             examples.append(read(row))
-        except (Fault, AttributeError, TypeError) as error:
-            raise stop(
-                f"{paths.GOLD}: row {number} is no OpenAI conversation ({type(error).__name__}); mend it"
-            ) from None
+        except (AttributeError, TypeError):
+            raise stop(f"{paths.GOLD}: row {number} is no OpenAI conversation; mend it") from None
+        except Fault as fault:
+            why = f"{fault.reason} {fault.evidence}"
+            raise stop(f"{paths.GOLD}: row {number} is no OpenAI conversation: {why}; mend it") from None
     return examples

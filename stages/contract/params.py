@@ -46,7 +46,7 @@ class Source(Struct, forbid_unknown_fields=True, frozen=True):
     created_field: str | None = None
     subject_field: Annotated[str | None, Limits(description="the person a row is about; kept as a keyed hash")] = None
     rating_field: str | None = None
-    method: Literal["human", "log", "template", "model", "augmented"] = "human"
+    method: Literal["unknown", "human", "log", "template", "model", "augmented"] = "unknown"
     external: Annotated[bool, Limits(description="allow a path outside the repository")] = False
 
 

@@ -38,7 +38,7 @@ class Meta(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """What is known of a record besides its text. `redacted` counts what was removed, by kind; never the data."""
 
     licence: str
-    method: Literal["human", "log", "template", "model", "augmented"] = "human"
+    method: Literal["unknown", "human", "log", "template", "model", "augmented"] = "unknown"
     topic: str | None = None
     subject: str | None = None
     created: str | None = None

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from stages.contract import engine, params, paths, progress, shards
-from stages.contract.record import decode, decode_record, digest, encode
+from stages.contract.record import Record, decode, decode_record, digest, encode
 
 CODE = ("stages/checks", "stages/text", "stages/measure.py", "stages/contract/record.py", "stages/contract/scores.py")
 """What the answers of the checks depend on besides the record: a change measures everything again."""
@@ -124,7 +124,17 @@ def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], byte
 
     module = import_module(stage)
     records = [decode_record(line) for line in shards.lines(path)]
-    rows = [encode({"id": record.id, **module.measure(record, given)}) for record in records]
+    rows = [encode({"id": record.id, **measured(module, record, given)}) for record in records]
     file = io.BytesIO()
     np.save(file, module.sign(records))
     return rows, file.getvalue()
+
+
+def measured(module: ModuleType, record: Record, given: Any) -> dict[str, Any]:
+    """The scores of one record; an error of a check says which record it broke on."""
+    try:
+        scores: dict[str, Any] = module.measure(record, given)
+    except Exception as error:
+        error.add_note(f"measure: broke on the record {record.id} of {record.source}; `dataset show --id {record.id}`")
+        raise
+    return scores

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -249,6 +250,10 @@ def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delim
     """
     csv.field_size_limit(limits.row)
     found = lines(path, limits, repairs)
+    first = next(found, (b"", ""))
+    if delimiter == "," and b";" in first[0] and b"," not in first[0]:
+        delimiter = ";"  # how spreadsheets write CSV where the comma is the decimal point
+    found = chain([first], found) if first != (b"", "") else found
     texts = (
         f"{TOO_LONG}{digest}" if digest else line.decode("utf-8", "surrogateescape") + "\n" for line, digest in found
     )

@@ -13,6 +13,7 @@ from stages.contract.scores import scores_of
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
+TOLD = 0.5  # confidence from which a language is counted as told
 
 
 class Head(Struct):
@@ -53,7 +54,7 @@ def gather(sources: list[str]) -> Evidence:
             {i: row["length"][name] for i, row in measured.items() if "length" in row}, dtype="float64"
         )
     table["language"] = pd.Series(
-        {i: row["language"]["reply"][0] for i, row in measured.items() if "language" in row}, dtype="object"
+        {i: told(*row["language"]["reply"]) for i, row in measured.items() if "language" in row}, dtype="object"
     )
     table["score"] = pd.Series(
         {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
@@ -68,6 +69,11 @@ def gather(sources: list[str]) -> Evidence:
         index,
         decode((paths.ROOT / f"{paths.EXPORTS}/losses.json").read_bytes()),
     )
+
+
+def told(language: str | None, confidence: float) -> str | None:
+    """The language, if it is likelier than all others together: of a few words the model can only guess."""
+    return language if confidence >= TOLD else None
 
 
 def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:

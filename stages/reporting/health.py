@@ -109,7 +109,7 @@ RULES = (
         Range(1_000, 500_000),
         Range(1_000, 500_000),
         "Too few examples teach a form and little else; too many are rarely all read, and cost more than they give.",
-        "add a source or raise generate.count; of too many, raise judge.threshold or set balance.max_per_source",
+        "add a source, or raise the count of generate; of too many, raise judge.threshold or set balance.max_per_source",
     ),
 )
 
