@@ -10,6 +10,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from lineage import edit, inspection, settings
 from stages.contract import params, paths
 from stages.contract.params import stop
+from stages.contract.record import encode
 
 LARGE = 10 << 20  # bytes; git is slow with more
 
@@ -58,9 +59,13 @@ def known_licence(licence: str) -> str:
 @click.option(
     "--set", "given", multiple=True, metavar="KEY=VALUE", help="A key of the entry, as in topic_field=intent."
 )
-def add(name: str, path: Path, licence: str, given: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
+def add(name: str, path: Path, licence: str, given: tuple[str, ...], as_json: bool) -> None:
     """Add PATH to params.yaml as the source NAME; what `dataset inspect` suggests is taken, a key set to null left out."""
     entry = add_source(name, path, licence, settings.parsed(given))
+    if as_json:
+        click.echo(encode({name: entry}))
+        return
     click.echo(f"params.yaml: sources.{name}")
     click.echo("\n".join(f"  {line}" for line in inspection.block(entry).splitlines()))
     if size(path) > LARGE:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from stages.reporting import health
-from stages.reporting.choice import Group
+from stages.reporting.choice import Group, Sampled
 from stages.reporting.excerpt import named
 from stages.reporting.gate import Result
 from stages.reporting.reasons import meaning
@@ -162,8 +162,8 @@ def personal(by_source: dict[str, dict[str, int]], kinds: dict[str, int]) -> Sen
     return Sentence("Personal data", f"{text} Names and addresses are not looked for.", "personal")
 
 
-def records(metrics: dict[str, Any]) -> Sentence:
-    """What a usual record is like."""
+def records(metrics: dict[str, Any], sample: list[Sampled]) -> Sentence:
+    """What a usual record is like, and how one of them starts."""
     at, total = metrics, metrics["dataset"]["examples"]
     if not total:
         return Sentence("Records", "The dataset has no example.", "sample", "warn")
@@ -172,6 +172,8 @@ def records(metrics: dict[str, Any]) -> Sentence:
     text = f"The median example asks in {value(at['prompt_tokens']['median'])} and answers in "
     text += f"{value(at['reply_tokens']['median'])} tokens; {percent(languages[0][1] / total)} answer in {languages[0][0]}; "
     text += f"the largest of {count(len(topics), 'topic')} is {named(topics[0][0])} ({percent(topics[0][1] / total)})."
+    if one := next((each for each in sample if each.text.kind == "example"), None):
+        text += f" One from {one.source} starts “{one.text.peek}”."
     return Sentence("Records", text, "sample")
 
 

@@ -49,7 +49,7 @@ def page(
             glance.worst_source(losses),
             glance.duplicates(metrics, groups),
             glance.personal(personal, metrics["personal_data"]),
-            glance.records(metrics),
+            glance.records(metrics, sample),
         ],
         losses=losses,
         splits=split_table(curated),
