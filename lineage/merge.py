@@ -5,15 +5,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from datetime import date
-from shlex import quote
-from typing import Any
 
 import msgspec
-import yaml
-from msgspec import Struct
 
 from lineage.commands import gate
-from lineage.merging import built, folders, keys, rows
+from lineage.merging import built
+from lineage.merging.kinds import Sides, base_commit, by_kind, sides
+from lineage.merging.outcome import Conflict, Outcome, counts, flow, listed
 from lineage.repository import commit, content, dvc, git, names, private, run, said
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
@@ -21,32 +19,7 @@ from stages.contract.run import prune
 from stages.reporting.gate import passes
 
 MARKER = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
-SOURCES = "data/sources/"
 GO_ON = "then `dataset merge --continue`, or `dataset merge --abort`"
-
-
-class Conflict(Struct):
-    """What is left for people: a file, the key in it if it is params.yaml, what each side says, and what to do."""
-
-    path: str
-    do: str
-    key: str = ""
-    ours: str = ""
-    theirs: str = ""
-
-
-class Outcome(Struct):
-    """What a merge came to. `state` is merged, open (something is left to do), nothing (it was merged before) or aborted."""
-
-    state: str
-    branch: str
-    commit: str = ""
-    taken: dict[str, str] = {}
-    conflicts: list[Conflict] = []
-    ours: dict[str, int] | None = None
-    theirs: dict[str, int] | None = None
-    merged: dict[str, int] | None = None
-    gate: bool | None = None
 
 
 Say = Callable[[str], object]
@@ -147,30 +120,7 @@ def unsaved() -> list[str]:
     return sorted({*uncommitted.get("modified", []), *uncommitted.get("added", [])})
 
 
-def listed(files: list[str], most: int = 10) -> str:
-    """Some of the files by name."""
-    return ", ".join(files[:most]) + (f" and {len(files) - most} more" if len(files) > most else "")
-
-
 # file by file
-
-
-class Sides(Struct):
-    """A file as the common version, ours and theirs have it; None where it is not there."""
-
-    base: bytes | None
-    ours: bytes | None
-    theirs: bytes | None
-
-
-def base_commit() -> str:
-    """The common version of both sides."""
-    return git("merge-base", "HEAD", "MERGE_HEAD").decode().split()[0]
-
-
-def sides(path: str) -> Sides:
-    """A file in the three versions."""
-    return Sides(*(content(revision, path) for revision in (base_commit(), "HEAD", "MERGE_HEAD")))
 
 
 def branch_name() -> str:
@@ -254,63 +204,6 @@ def settle(path: str, outcome: Outcome, fresh: bool) -> None:
         outcome.conflicts += conflicts
         if path == params.FILE or path.startswith("data/") or path.endswith(".dvc"):
             shards.put_bytes(paths.ROOT / path, merged)
-
-
-def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Conflict]]:
-    """The merged content, how it was merged, and what is left for people."""
-    if path == params.FILE:
-        return by_key(version, branch)
-    assert version.ours is not None
-    assert version.theirs is not None
-    if path.endswith(".dvc"):
-        folder, problem = folders.merged(path, (version.base, version.ours, version.theirs))
-        if folder is not None:
-            return folder, "the files of both sides", []
-        return version.ours, "", [Conflict(path, f"DVC cannot join the two: {problem}; {choose(path, 'dvc checkout')}")]
-    if path.startswith(SOURCES) and path.endswith(".jsonl"):
-        if found := rows.union(version.base or b"", version.ours, version.theirs):
-            return found[0], f"{found[1]} rows of ours, then {found[2]} of {branch}", []
-        return version.ours, "", [Conflict(path, f"a side changed rows or took some out; {choose(path)}")]
-    if path == paths.GOLD:
-        return (
-            version.ours,
-            "",
-            [Conflict(path, f"both changed the frozen evaluation set; {choose(path)}, and `dataset freeze`")],
-        )
-    if path.startswith("data/"):
-        return version.ours, "", [Conflict(path, f"both changed it; {choose(path)}")]
-    return version.ours, "", [Conflict(path, "both changed the same lines; take out git's markers and `git add` it")]
-
-
-def choose(path: str, then: str = "") -> str:
-    """What people do about a file that has our version in its place now."""
-    return (
-        f"ours is in its place: edit it, or `git checkout --theirs -- {quote(path)}`"
-        + (f" and `{then}`" if then else "")
-        + f", then `git add {quote(path)}`"
-    )
-
-
-def by_key(version: Sides, branch: str) -> tuple[bytes, str, list[Conflict]]:
-    """params.yaml by key."""
-    assert version.ours is not None
-    assert version.theirs is not None
-    try:
-        text, clashes, taken = keys.merge(
-            (version.base or b"").decode(), version.ours.decode(), version.theirs.decode()
-        )
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        return version.ours, "", [Conflict(params.FILE, f"cannot be merged by key: {reason}; {choose(params.FILE)}")]
-    conflicts = [Conflict(params.FILE, remedy(clash.key), clash.key, clash.ours, clash.theirs) for clash in clashes]
-    return text.encode(), "by key" + (f", from {branch}: {listed(taken)}" if taken else ""), conflicts
-
-
-def remedy(key: str) -> str:
-    """What to do about a key that both sides changed."""
-    if key.startswith("eval.gold"):
-        return f"choose one side's {paths.GOLD}, run `dataset freeze`, then `git add {params.FILE} {paths.GOLD}`"
-    return f"ours stands in the file: edit it if you want another value, then `git add {params.FILE}`"
 
 
 def edited(path: str, version: Sides, merged: bytes) -> bool:
@@ -401,15 +294,6 @@ def failed(missing: str, say: Say) -> Conflict | None:
     return None
 
 
-def counts(metrics: bytes | None) -> dict[str, int] | None:
-    """Rows in and examples out, as a version's metrics have them."""
-    try:
-        found: dict[str, Any] = msgspec.json.decode(metrics or b"")
-        return {"rows": found["input"]["rows"], "examples": found["dataset"]["examples"]}
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return None
-
-
 def note(line: str) -> None:
     """Add a line to the message git keeps for the commit, so that a merge in several goes tells all of it."""
     file = private("MERGE_MSG")
@@ -432,11 +316,3 @@ def by_hand() -> list[str]:
     entries = git("ls-files", "--resolve-undo", "-z").split(b"\0")
     found = {os.fsdecode(entry.partition(b"\t")[2]) for entry in entries if entry}
     return sorted(found - {*built_among(found)})
-
-
-def flow(outcome: Outcome) -> list[str]:
-    """The counts of both sides and of the result, line by line."""
-    every = {"ours": outcome.ours, outcome.branch: outcome.theirs, "merged": outcome.merged}
-    return [
-        f"{name}: {found['rows']} rows in, {found['examples']} examples out" for name, found in every.items() if found
-    ]

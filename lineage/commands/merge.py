@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from lineage import merge as merging
+from lineage.merging.outcome import Conflict, Outcome, flow
 from stages.contract.params import stop
 from stages.text.visible import visible
 
@@ -32,7 +33,7 @@ def merge(branch: str | None, go_on: bool, abort: bool, as_json: bool) -> None:
     sys.exit(1 if outcome.conflicts else 0)
 
 
-def lines(outcome: merging.Outcome) -> list[str]:
+def lines(outcome: Outcome) -> list[str]:
     """The end of the merge for people."""
     if outcome.state == "nothing":
         return [f"{outcome.branch} is merged already; there is nothing to do."]
@@ -42,10 +43,10 @@ def lines(outcome: merging.Outcome) -> list[str]:
     if outcome.conflicts:
         return ["", *map(left, outcome.conflicts), "", f"The merge is open. Do the above, {merging.GO_ON}."]
     verdict = {True: "passes", False: "FAILS", None: "has not been held"}[outcome.gate]
-    return ["", *merging.flow(outcome), f"gate: {verdict}  (dataset gate)", f"committed: {outcome.commit[:7]}"]
+    return ["", *flow(outcome), f"gate: {verdict}  (dataset gate)", f"committed: {outcome.commit[:7]}"]
 
 
-def left(conflict: merging.Conflict) -> str:
+def left(conflict: Conflict) -> str:
     """One thing that is left for people."""
     values = f" is {conflict.ours} in ours and {conflict.theirs} in theirs" if conflict.key else ""
     return f"{conflict.path}: {conflict.key}{values}{'; ' if conflict.key else ''}{conflict.do}"
