@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 import yaml
 
+from lineage.commands.gate import summary
 from stages.contract.params import Stop
 from stages.reporting import gate
 from tests.conftest import run, stage
@@ -98,3 +99,14 @@ def test_the_report_and_the_card_name_the_waiver(built, tmp_path):
     page, card = ((root / path).read_text() for path in ("reports/report.html", "reports/DATASET_CARD.md"))
     assert "Ada lets it fail until 2999-12-31: a pilot." in page
     assert "fails, waived by Ada until 2999-12-31: a pilot |" in card
+
+
+def test_the_verdict_in_a_few_words_names_what_does_not_pass():
+    rules = [
+        RULE,
+        gate.Rule("others", "others", "mend", max=0),
+        gate.Rule("odd", "odd", "look", max=0, severity="warning"),
+    ]
+    results = gate.results(gate.Params(rules, [WAIVER]), {"things": 4, "others": 1, "odd": 1})
+    assert summary(results, date(2027, 1, 1)) == "FAILS: others; warns: odd; waived: few things"
+    assert summary(held(3), date(2027, 1, 1)) == "passes"

@@ -36,9 +36,9 @@ def summary(results: list[rules.Result], today: date) -> str:
     named: dict[str, list[str]] = {}
     for result in results:
         named.setdefault(verdict(result, today), []).append(result.name)
-    words = {"FAIL": "fails", "warn": "warns", "waived": "waived"}
-    notes = [f"{words[word]}: {', '.join(named[word])}" for word in words if word in named]
-    return "; ".join(["passes" if rules.passes(results, today) else "FAILS", *notes])
+    head = f"FAILS: {', '.join(named['FAIL'])}" if "FAIL" in named else "passes"
+    words = {"warn": "warns", "waived": "waived"}
+    return "; ".join([head, *(f"{words[word]}: {', '.join(named[word])}" for word in words if word in named)])
 
 
 def line(result: rules.Result, today: date) -> str:
