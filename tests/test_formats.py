@@ -554,3 +554,29 @@ def test_a_pair_with_an_instruction_asks_what_alpaca_asks() -> None:
     example = read("preference", row)
     assert [message.content for message in example.messages] == ["Add these.\n1 and 2", "3"]
     assert [message.content for message in example.rejected] == ["12"]
+
+
+HUMAN, ASSISTED = "\n\nHuman: ", "\n\nAssistant: "
+
+
+def test_a_transcript_in_one_text_is_read_as_turns_with_two_endings() -> None:
+    start = f"{HUMAN}Can I undo it?{ASSISTED}Undo what?\n\nA list?{HUMAN}Yes, a list."
+    found = read("preference", {"chosen": f"{start}{ASSISTED}Press undo.", "rejected": f"{start}{ASSISTED}No."})
+    assert said(found.messages) == [
+        ("user", "Can I undo it?"),
+        ("assistant", "Undo what?\n\nA list?"),
+        ("user", "Yes, a list."),
+        ("assistant", "Press undo."),
+    ]
+    assert said(found.rejected) == [("assistant", "No.")]
+
+
+def test_two_transcripts_that_part_before_the_last_question_are_no_pair() -> None:
+    one, other = (f"{HUMAN}Hello.{ASSISTED}{said}{HUMAN}And now?{ASSISTED}Nothing." for said in ("Hi.", "Go."))
+    with pytest.raises(Fault, match="endings_with_questions"):
+        read("preference", {"chosen": one, "rejected": other})
+
+
+def test_a_text_that_only_mentions_a_speaker_is_an_answer() -> None:
+    found = read("preference", {"prompt": "Who speaks?", "chosen": f"First{HUMAN}then me.", "rejected": "Nobody."})
+    assert said(found.messages)[-1] == ("assistant", f"First{HUMAN}then me.")

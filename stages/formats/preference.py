@@ -1,14 +1,18 @@
 """Preference pairs: a prompt with a winning and a losing ending.
 
 Read: `prompt` (or Alpaca's `instruction` and `input`) with `chosen` and `rejected` as texts or messages; chosen and rejected
-as whole conversations; ShareGPT turns with `chosen` and `rejected` turns; OpenAI's `input`/`preferred_output`/
-`non_preferred_output`, which is also what is written.
+as whole conversations, also as one text each, with "\\n\\nHuman: " and "\\n\\nAssistant: " in it; ShareGPT turns with
+`chosen` and `rejected` turns; OpenAI's `input`/`preferred_output`/`non_preferred_output`, which is also what is written.
 """
 
+import re
 from typing import Any
 
 from stages.contract.record import Example, Fault, Record, ending
 from stages.formats import alpaca, openai, sharegpt
+
+SPEAKERS = {"Human": "user", "Assistant": "assistant"}
+SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 
 
 def matches(row: Any) -> bool:
@@ -60,11 +64,18 @@ def beginning(row: dict[str, Any]) -> list[Any]:
 
 
 def turns(given: Any, field: str) -> list[Any]:
-    """An ending as messages, whichever of the three ways it came in."""
+    """An ending as messages, whichever of the four ways it came in."""
     if isinstance(given, str):
-        return [{"role": "assistant", "content": given}]
+        return transcript(given) if SPEAKER.match(given) else [{"role": "assistant", "content": given}]
     found = listed([given] if isinstance(given, dict) else given, field)
     return [sharegpt.as_message(turn) if isinstance(turn, dict) and "from" in turn else turn for turn in found]
+
+
+def transcript(text: str) -> list[Any]:
+    """A whole conversation written down in one text, as hh-rlhf has it."""
+    _, *parts = SPEAKER.split(text)
+    spoken = zip(parts[::2], parts[1::2], strict=True)
+    return [{"role": SPEAKERS[name], "content": said.strip()} for name, said in spoken]
 
 
 def listed(given: Any, field: str) -> list[Any]:
