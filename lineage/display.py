@@ -89,7 +89,7 @@ def row(label: str, text: str, colour: str | None = None, dim: bool = False) -> 
     width = max(40, min(shutil.get_terminal_size().columns, 120)) - MARGIN
     lines = [piece for line in visible(text).split("\n") for piece in textwrap.wrap(line, width) or [""]]
     first = click.style(label.ljust(MARGIN), fg=colour)
-    return "\n".join([first + click.style(lines[0], dim=dim), *(" " * MARGIN + line for line in lines[1:])])
+    return "\n".join([first + click.style(lines[0], dim=dim), *((" " * MARGIN + line).rstrip() for line in lines[1:])])
 
 
 def verdict(drop: Drop) -> Iterator[str]:

@@ -101,6 +101,13 @@ def test_no_text_of_a_record_steers_the_terminal(text):
     assert not [letter for letter in plain if letter != "\n" and (ord(letter) < 32 or letter in "\x7f\u202e")]
 
 
+def test_indented_code_keeps_its_lines_and_its_indent():
+    made = record(said="Try:\n\n    for a in b:\n\tprint(a)\n")
+    lines = display.click.unstyle(text_of(Found(made.id, "sample", record=made))).splitlines()
+    at = lines.index("assistant  Try:")
+    assert lines[at : at + 4] == ["assistant  Try:", "", "               for a in b:", "                   print(a)"]
+
+
 def test_a_call_and_its_result_are_shown_by_role():
     call = {"id": "abcdefabc", "name": "add_task", "arguments": {"title": "milk"}}
     turns = [
