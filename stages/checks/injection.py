@@ -2,7 +2,7 @@
 
 Only what names both the order and what is to be overruled counts; talk about prompts, rules or grades does not. It takes
 none of 113 harmless questions with such words (NotInject) and none of 52,002 instructions of many kinds, but only one in
-fourteen of the jailbreaks that people pass round: what is played as a role it does not know.
+sixteen of the jailbreaks that people pass round: what is played as a role it does not know.
 """
 
 from functools import cache
@@ -21,7 +21,8 @@ ORDERS = (
     r"(?:above|before|given|you\s+(?:were|have\s+been)\s+given)\b"
     r"|rubric\b|everything\s+(?:above|before)\b)"
     r"|\b(?:rate|score|grade|mark|judge)\s+(?:this|the)\s+(?:answer|reply|response|conversation|example|record)\s+"
-    r"(?:(?:a|an|as|with|at|the)\s+){0,2}(?:perfect\s+)?(?:(?:5|10|five|ten|full|highest|maximum|top|perfect|excellent)\b(?:\s+(?:of|out|score|mark|points?|stars?)\b|\s*[.!;,\n/]|\s*$))"
+    r"(?:(?:a|an|as|with|at|the)\s+){0,2}(?:perfect\s+)?(?:5|10|five|ten|full|highest|maximum|top|perfect|excellent)\b"
+    r"(?:\s+(?:of|out|score|mark|points?|stars?)\b|\s*[.!;,\n/]|\s*$)"
     r"|\b(?:give|assign)\s+(?:this|the)\s+(?:answer|reply|response|conversation|example|record)\s+"
     r"(?:(?:a|an|the)\s+)?(?:score\s+of\s+|rating\s+of\s+)?(?:5|10|five|ten|full|highest|maximum|top|perfect)\b"
     r"|\byou\s+are\s+(?:now\s+)?(?:DAN\b|in\s+developer\s+mode|no\s+longer\s+bound)"
@@ -36,7 +37,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 @cache
 def orders() -> Any:
-    """The pattern, compiled by re2: it never backtracks, and is 15 times as fast as `re` here."""
+    """The pattern, compiled by re2: it never backtracks, and is ten times as fast as `re` here."""
     import re2
 
     return re2.compile(ORDERS)
