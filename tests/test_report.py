@@ -393,3 +393,8 @@ def test_a_misspelt_rule_stops_the_run(project: Path) -> None:
     done = stage(project, "report", code=2)
     assert done.stderr.startswith("params.yaml: gate.rules[0]")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("confidence", "language"), [(0.053, None), (0.499, None), (0.5, "zh"), (1.0, "zh")])
+def test_a_language_is_counted_only_if_it_is_likelier_than_all_others(confidence: float, language: str | None) -> None:
+    assert figures.told("zh", confidence) == language
