@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lineage import version
 from stages.contract import params, paths
 from stages.contract.params import stop
 from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
+from stages.reporting.reasons import MEANINGS
 
 STAGES = (*paths.PER_SOURCE, *paths.GLOBAL)
 """The stages that drop, in the order they run."""
@@ -112,7 +112,7 @@ def check(query: Query) -> None:
         )
     if query.split and (query.dropped or query.stage or query.reason):
         raise stop("dataset show: what was dropped is in no split; leave out --split, or --dropped, --stage, --reason")
-    known = {name for stage in STAGES for name in import_module(f"stages.{stage}").REASONS}
+    known = {reason for reasons in MEANINGS.values() for reason in reasons}
     if query.reason and query.reason not in known and not query.revision:
         near = difflib.get_close_matches(query.reason, known, 1)
         advice = f"did you mean {near[0]}?" if near else "`dataset show --dropped` shows those that occur"
@@ -187,10 +187,7 @@ def in_source(name: str, start: str, revision: str | None) -> Iterator[Found]:
             identifier = line[7:39].decode()
             origin = next(lines_with(version.content(paths.origins(name) / shard, revision), line[:39]))
             yield Found(identifier, name, decode(origin)["origin"], record=decode_record(line))
-    for line in lines_with(
-        version.content(paths.origins(name) / "dropped.jsonl", revision),
-        b'{"id":"' + start.encode("utf-8", "surrogateescape"),
-    ):
+    for line in lines_with(version.content(paths.origins(name) / "dropped.jsonl", revision), beginning):
         row = decode(line)
         yield Found(row["id"], name, row["origin"])
 

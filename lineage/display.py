@@ -5,7 +5,6 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from lineage.settings import now
 from lineage.trial import Trial
 from lineage.trial import as_json as trial_as_json
 from stages.contract.record import Drop, Message, Record, encode
+from stages.reporting.reasons import meaning
 from stages.text.visible import visible
 
 MARGIN = 11  # characters for the role in front of a turn
@@ -94,8 +94,8 @@ def row(label: str, text: str, colour: str | None = None, dim: bool = False) -> 
 
 def verdict(drop: Drop) -> Iterator[str]:
     """Which stage dropped it, why, and what it found."""
-    meaning = import_module(f"stages.{drop.stage}").REASONS.get(drop.reason, "a reason of an earlier version")
-    yield row("dropped", f"by {drop.stage}: {drop.reason}: {meaning}", "red")
+    said = meaning(drop.stage, drop.reason) or "a reason of an earlier version"
+    yield row("dropped", f"by {drop.stage}: {drop.reason}: {said}", "red")
     if drop.evidence:
         yield row("", "\n".join(f"{key}: {plain(value)}" for key, value in drop.evidence.items()))
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from stages.contract import gold, params, paths, shards
 from stages.contract import source as rows_of
 from stages.contract.params import Source, stop
 from stages.contract.record import Drop, Record, conversation, decode, decode_record, encode
+from stages.reporting.reasons import meaning
 
 NAME = "drill"
 FILE = f"data/sources/{NAME}.jsonl"
@@ -164,7 +164,7 @@ def dropped(fault: Fault, drops: list[Drop | None], reasons: dict[str, dict[str,
         named = {drop.reason, *drop.evidence.get("also", [])}
         if drop.stage != fault.stage or not named & set(fault.reasons):
             return Outcome(fault.name, "missed", f"was dropped by {drop.stage} for another reason: {drop.reason}")
-        if not drop.evidence or drop.reason not in import_module(f"stages.{drop.stage}").REASONS:
+        if not drop.evidence or not meaning(drop.stage, drop.reason):
             return Outcome(fault.name, "missed", f"was dropped by {drop.stage} without saying why")
         if reasons[drop.stage].get(drop.reason, 0) < len(drops):
             return Outcome(fault.name, "missed", f"was dropped by {drop.stage} and not counted")

@@ -71,7 +71,9 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
     suggested = {key: value for key, value in (suggestion(values) | given).items() if value is not None}
     source = params.typed({"path": relative(place), "licence": "none"} | suggested, Source, str(place), "--set")
     collect.check(NAME, source)
-    found = [held(as_found(row, source, cleaned)) for row in rows[:limit]]
+    measuring, limits = params.of_stage("measure", measure.Params), params.of_stage("filter", filter.Params)
+    rules = filter.prepare(limits)
+    found = [held(as_found(row, source, cleaned), measuring, rules) for row in rows[:limit]]
     read = [each for each in found if each.record]
     return Inspection(
         path=relative(place),
@@ -114,11 +116,10 @@ def as_found(row: Row, source: Source, given: collect.Params) -> Found:
     return Found(read.content, NAME, row.origin, record=decode_record(read.line))
 
 
-def held(found: Found) -> Found:
+def held(found: Found, measuring: Any, rules: filter.Rules) -> Found:
     """A record with what the rules of `filter` say of it."""
     if found.record:
-        scores = decode(encode(measure.measure(found.record, params.of_stage("measure", measure.Params))))
-        rules = filter.prepare(params.of_stage("filter", filter.Params))
+        scores = decode(encode(measure.measure(found.record, measuring)))
         found.drop = filter.decide(found.id, NAME, scores, rules)
     return found
 

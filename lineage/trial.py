@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct, convert, to_builtins
 
+from lineage import browse
 from lineage.browse import Found, records, rows_dropped
 from stages import collect, measure
 from stages.contract import intake, params, paths, run, shards
@@ -21,7 +22,7 @@ from stages.judge import Judged
 TOGETHER = ("dedup", "balance", "split")
 """Stages whose decision on one record depends on the others: they are tried on all records, unless a limit is given."""
 SAMPLE = 500  # records that the other stages are tried on
-STAGES = ("generate", *paths.PER_SOURCE, *paths.GLOBAL)
+STAGES = ("generate", *browse.STAGES)
 """The stages that can be tried: those that make or drop something."""
 
 
@@ -169,7 +170,8 @@ def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The decisions on the kept scores, or on fresh ones if it is the measuring that is tried."""
     share = share_of(limit)
     skipped = params.whole().get("measure", {}).get("skip", [])
-    unmeasured = [name for name in stage.prepare(given) if name not in measured_checks() and name not in skipped]
+    known = measured_checks()
+    unmeasured = [name for name in stage.prepare(given) if name not in known and name not in skipped]
     if unmeasured and limit is None:
         raise stop(f"filter.{unmeasured[0]}: was not measured yet; run `make run`, or `dataset try filter`")
     as_kept = not unmeasured and params.read_yaml(paths.ROOT / params.FILE).get("measure") == params.whole().get(
