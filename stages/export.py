@@ -13,9 +13,9 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages import formats
-from stages.contract import engine, progress
+from stages.contract import engine, paths, progress
 from stages.contract.params import sources
-from stages.contract.paths import CURATED, EXPORTS, OUTPUT, ROOT, SPLITS, all_drops
+from stages.contract.paths import CURATED, EXPORTS, SPLITS, all_drops
 from stages.contract.record import Record, encode, kind
 from stages.contract.run import Shard, records_of, run_report, survivors
 from stages.contract.shards import drops, rows
@@ -46,7 +46,7 @@ class Written(Struct):
 
 def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every file."""
-    split = {row["id"]: row["split"] for row in rows(ROOT / OUTPUT["split"])}
+    split = {row["id"]: row["split"] for row in rows(paths.ROOT / paths.OUTPUT["split"])}
     work = partial(written, shapes=params.formats)
     left = survivors("export", list(sources()))
     parts = progress.over_files(engine.map(work, left), "export", [shard.path for shard in left])

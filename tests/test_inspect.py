@@ -18,8 +18,7 @@ from tests.conftest import SAMPLE, json_lines, run, stage
 @pytest.fixture
 def here(project, monkeypatch):
     """The tests' sample as the project that this process is in."""
-    for module in (edit.paths, params):
-        monkeypatch.setattr(module, "ROOT", project)
+    monkeypatch.setattr(edit.paths, "ROOT", project)
     params.whole.cache_clear()
     yield project
     params.whole.cache_clear()

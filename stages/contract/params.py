@@ -18,7 +18,7 @@ import yaml
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.paths import ROOT, STAGES
+from stages.contract import paths
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def yaml_value(content: bytes, where: str) -> Any:
 @cache
 def whole() -> dict[str, Any]:
     """All of params.yaml."""
-    return read_yaml(ROOT / FILE)
+    return read_yaml(paths.ROOT / FILE)
 
 
 @contextmanager
@@ -174,8 +174,8 @@ UNSEEN = ("size", "nfiles")
 def check_keys() -> None:
     """Stop at a key that nothing reads: most are misspelt."""
     for key in whole():
-        if key not in (*STAGES, *SHARED):
-            near = difflib.get_close_matches(str(key), (*STAGES, *SHARED), 1)
+        if key not in (*paths.STAGES, *SHARED):
+            near = difflib.get_close_matches(str(key), (*paths.STAGES, *SHARED), 1)
             raise stop(
                 f"{FILE}: {key}: nothing reads this key; {f'did you mean {near[0]}?' if near else 'take it out'}"
             )
@@ -242,8 +242,8 @@ def source(name: str) -> Source:
 def path_of(name: str) -> Path:
     """The path of a source, inside the repository unless it is declared external."""
     given = source(name)
-    path = ROOT / given.path
-    if not given.external and not path.resolve().is_relative_to(ROOT.resolve()):
+    path = paths.ROOT / given.path
+    if not given.external and not path.resolve().is_relative_to(paths.ROOT.resolve()):
         raise stop(f"{FILE}: sources.{name}.path leaves the repository; set external: true if that is meant")
     if not path.exists():
         raise stop(f"{FILE}: sources.{name}.path: {given.path} is not there; put the data there or run `dvc pull`")
@@ -257,7 +257,7 @@ def fingerprint(key: bytes) -> str:
 
 def key_at_hand() -> bytes:
     """The key in DATASET_KEY or .dataset-key, or else the sample's."""
-    file = ROOT / ".dataset-key"
+    file = paths.ROOT / ".dataset-key"
     text = os.environ.get("DATASET_KEY") or (
         file.read_text("utf-8", "surrogateescape").strip() if file.is_file() else ""
     )
@@ -301,7 +301,7 @@ def check_versions(stage: str) -> None:
 
 def versions_of(stage: str) -> list[str]:
     """The libraries that dvc.yaml names as params of this stage."""
-    stanza = read_yaml(ROOT / "dvc.yaml")["stages"].get(stage, {})
+    stanza = read_yaml(paths.ROOT / "dvc.yaml")["stages"].get(stage, {})
     declared = stanza.get("do", stanza).get("params", [])
     return [
         library
