@@ -72,7 +72,11 @@ def copies(records: list[Record]) -> Iterator[Fault]:
     changed = structs.replace(
         alike, messages=[*alike.messages[:-1], structs.replace(last, content=f"{last.content} Good.")]
     )
-    both = ("exact_duplicate", "near_duplicate")  # a copy of a record that is itself near another shares its fate
+    both = (
+        "exact_duplicate",
+        "folded_duplicate",
+        "near_duplicate",
+    )  # a copy of a record that is itself near another shares its fate
     yield Fault("exact duplicate", [as_source(same)], "dedup", both)
     yield Fault("near-duplicate", [as_source(changed)], "dedup", ("near_duplicate",))
 

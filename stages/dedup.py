@@ -1,50 +1,80 @@
 """Drop exact and near-duplicates, each for one survivor that it really matches.
 
 Records are taken in the order of preference: written by people before logs, unknown origin, templates and models, higher
-rating, longer, then by id. Each is compared with survivors only, so there are no chains. MinHash bands propose, the exact
-Jaccard similarity of the runs of five characters decides: nothing is dropped below the threshold. Pairs that stay, down to
-the floor, are kept for `split`. Pairs are compared with pairs, labelled answers with those of the same label.
+rating, preferred source, longer, then by id. Each is compared with survivors only, so there are no chains. MinHash bands
+propose, the exact Jaccard similarity decides: nothing is dropped below the threshold. Pairs that stay, down to the floor,
+are kept for `split`. Preference pairs are compared with each other, labelled answers with those of the same label. Two
+answers to one prompt that are less alike than the threshold are no duplicates: they are listed, and called a conflict where
+they choose differently.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta as Limits
 from msgspec import Struct
 
+from stages.contract import engine, paths
 from stages.contract.params import sources, stop
-from stages.contract.record import Drop, Record, conversation, kind
-from stages.contract.run import Decision, records_with, run_on_all
-from stages.contract.scores import signatures_of
+from stages.contract.record import Compare, Drop, decode_record
+from stages.contract.run import Decision, run_on_signatures
+from stages.contract.shards import lines
+from stages.contract.signatures import Signed
+from stages.text.shingles import Shingles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.text.near import Alike, Texts
 
 REASONS = {
     "exact_duplicate": "the same turns as the survivor's, whatever the system's",
+    "folded_duplicate": "the same but for case, space and punctuation; code and tool calls letter by letter",
     "near_duplicate": "as similar to the survivor as dedup.threshold, or more",
 }
-METHODS = ("human", "log", "unknown", "template", "augmented", "model")
-"""Who wrote it, most trusted first; what nobody says is put behind what people wrote and before what is known to be made."""
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """From which similarity on records are the same, and how hard it looks."""
+    """What is compared, from which similarity on records are the same, and how hard it looks."""
 
-    threshold: Annotated[float, Limits(gt=0, le=1, description="Jaccard similarity of runs of five characters")] = 0.8
+    compare: Annotated[Compare, Limits(description="what of a record; never its system turn")] = "conversation"
+    shingles: Annotated[Shingles, Limits(description="runs of five of these")] = "characters"
+    threshold: Annotated[float, Limits(gt=0, le=1, description="Jaccard similarity of the runs")] = 0.8
     floor: Annotated[float, Limits(gt=0, le=1, description="pairs from here on are kept for split")] = 0.7
     recall: Annotated[float, Limits(gt=0, lt=1, description="share of pairs at the floor that the bands find")] = 0.98
     compared: Annotated[int, Limits(ge=1, description="survivors a record is compared with, nearest first")] = 64
+    prefer: Annotated[tuple[str, ...], Limits(description="sources whose records stay before those of others")] = ()
 
 
-class Fact(Struct):
-    """What decides with whom a record is compared, and who survives."""
+def decide(known: Signed, params: Params) -> Decision:
+    """All drops, the pairs of survivors that are alike, and what is left to a person."""
+    import numpy as np
 
-    source: str
-    family: str
-    preference: tuple[Any, ...]
+    from stages.text.near import Bounds, near
+
+    check(params)
+    order = preferred(known, params)
+    columns = {name: column[order] for name, column in known.columns.items()}
+    alike = near(
+        known.blocks,
+        known.row[order],
+        columns["family"],
+        columns["folded"],
+        columns["prompt"] if params.compare == "conversation" else np.zeros_like(columns["prompt"]),
+        lambda places: texts_of(known, order[places], params),
+        Bounds(params.threshold, params.floor, params.recall, params.compared),
+    )
+    stays = alike.survivor < 0
+    left = unresolved(known, np.sort(order[stays]), order[stays & alike.left])
+    return Decision(list(drops(known, order, alike)), pairs(known, order, alike), {paths.UNRESOLVED: left})
 
 
-def prepare(params: Params) -> None:
-    """Stop at limits that cannot be kept."""
+def check(params: Params) -> None:
+    """Stop at limits that cannot be kept, and at sources that are not there."""
     from stages.text.minhash import bands
 
     if params.floor > params.threshold:
@@ -53,69 +83,93 @@ def prepare(params: Params) -> None:
         bands(params.floor, params.recall)
     except ValueError as error:
         raise stop(f"params.yaml: dedup: {error}; raise the floor or lower the recall") from None
+    for name in params.prefer:
+        if name not in sources():
+            raise stop(f"params.yaml: dedup.prefer: there is no source {name}; name one of {', '.join(sources())}")
 
 
-def measure(record: Record, params: Params, prepared: None) -> Fact:
-    """The record's family and its place in the order of preference."""
-    rating, length = record.meta.rating or 0.0, sum(len(message.content) for message in record.messages)
-    family = f"{kind(record)}:{record.label}"
-    return Fact(record.source, family, (METHODS.index(record.meta.method), -rating, -length, record.id))
+def preferred(known: Signed, params: Params) -> "NDArray[np.int64]":
+    """The places of all records in the order of preference; they stand by id, which decides between equals."""
+    import numpy as np
+
+    last = len(params.prefer)
+    ranks = np.array([params.prefer.index(name) if name in params.prefer else last for name in sources()])
+    columns = known.columns
+    return np.lexsort((-columns["length"].astype(np.int64), ranks[known.source], -columns["rating"], columns["method"]))
 
 
-def decide(facts: dict[str, Fact], params: Params, prepared: None) -> Decision:
-    """All drops, and the pairs of survivors that are alike."""
-    from stages.text.near import near
-
-    table = signatures_of(list(sources()))
-    place = {identifier.decode(): row for row, identifier in enumerate(table["id"].tolist())}
-    decision = Decision([])
-    for members in families(facts):
-        rows = table[[place[identifier] for identifier in members]]
-        same = exact(members, rows["exact"].tolist())
-        rest = [n for n, identifier in enumerate(members) if identifier not in same]
-        bounds = (params.threshold, params.floor, params.recall, params.compared)
-        alike, pairs = near([members[n] for n in rest], rows["minhash"][rest], texts_of, *bounds)
-        alike |= {copy: alike[first] for copy, first in same.items() if first in alike}  # a copy has the same text
-        decision.drops += [
-            dropped(facts, "exact_duplicate", loser, survivor, 1.0)
-            for loser, survivor in same.items()
-            if loser not in alike
-        ]
-        decision.drops += [dropped(facts, "near_duplicate", loser, *match) for loser, match in alike.items()]
-        decision.rows += [
-            {"a": min(pair), "b": max(pair), "similarity": similarity} for pair, similarity in pairs.items()
-        ]
-    decision.rows.sort(key=lambda row: (row["a"], row["b"]))
-    return decision
+def drops(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> Iterator[Drop]:
+    """The drop of each record that has a survivor."""
+    names, exact = list(sources()), known.columns["exact"]
+    for place in (alike.survivor >= 0).nonzero()[0].tolist():
+        loser, survivor = order[place], order[alike.survivor[place]]
+        similarity = float(alike.similarity[place])
+        same = "exact_duplicate" if (exact[loser] == exact[survivor]).all() else "folded_duplicate"
+        evidence = {"survivor": known.name(survivor), "similarity": round(similarity, 3) or 1.0}
+        reason = "near_duplicate" if similarity else same
+        yield Drop(known.name(loser), names[known.source[loser]], "dedup", reason, evidence)
 
 
-def families(facts: dict[str, Fact]) -> Iterator[list[str]]:
-    """The ids of each family of comparable records in the order of preference."""
-    members = defaultdict(list)
-    for identifier, fact in facts.items():
-        members[fact.family].append(identifier)
-    return (sorted(members[family], key=lambda identifier: facts[identifier].preference) for family in sorted(members))
+def pairs(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> list[dict[str, Any]]:
+    """The survivors that are alike, the smaller id first."""
+    found = zip(order[alike.ones], order[alike.others], alike.likeness.tolist(), strict=True)
+    named = ((*sorted((known.name(one), known.name(other))), round(like, 3)) for one, other, like in found)
+    return [dict(zip(("a", "b", "similarity"), row, strict=True)) for row in sorted(named)]
 
 
-def dropped(facts: dict[str, Fact], reason: str, loser: str, survivor: str, similarity: float) -> Drop:
-    """The drop of a record for its survivor."""
-    return Drop(loser, facts[loser].source, "dedup", reason, {"survivor": survivor, "similarity": similarity})
+def unresolved(known: Signed, stays: "NDArray[np.int64]", uncompared: "NDArray[np.int64]") -> list[dict[str, Any]]:
+    """Survivors with one prompt, as conflicts in the tool they choose or the answer, or as several answers; and those that
+    were not compared with all their likes.
+    """
+    import numpy as np
+
+    prompt = known.columns["prompt"][stays]
+    asked = stays[np.argsort(prompt, kind="stable")][np.count_nonzero(prompt == 0) :]
+    groups = np.split(asked, np.flatnonzero(np.diff(known.columns["prompt"][asked].view(np.int64))) + 1)
+    rows = [
+        {"kind": kind_of(known, group), "ids": [known.name(n) for n in group]} for group in groups if len(group) > 1
+    ]
+    if len(uncompared):
+        rows.append({"kind": "uncompared", "ids": sorted(known.name(place) for place in uncompared)})
+    return sorted(rows, key=lambda row: (row["kind"], row["ids"]))
 
 
-def exact(members: list[str], digests: list[bytes]) -> dict[str, str]:
-    """Each later record with a digest seen before, and the first record that had it."""
-    first: dict[bytes, str] = {}
-    return {
-        member: first[digest]
-        for member, digest in zip(members, digests, strict=True)
-        if first.setdefault(digest, member) != member
-    }
+def kind_of(known: Signed, group: "NDArray[np.int64]") -> str:
+    """What several answers to one prompt are: other tools, other short answers or arguments, or other texts."""
+    for name in ("tools", "answer"):
+        chosen = set(known.columns[name][group].tolist()) - {0}
+        if len(chosen) > 1:
+            return f"conflicting_{name}"
+    return "several_answers"
 
 
-def texts_of(members: list[str]) -> dict[str, str]:
-    """The texts of these records that are compared."""
-    return {record.id: conversation(record) for record in records_with(members)}
+def texts_of(known: Signed, places: "NDArray[np.int64]", params: Params) -> "Texts":
+    """The texts of the records in these places, read from their shards."""
+    import numpy as np
+
+    from stages.text.near import joined
+
+    order = np.argsort(known.row[places], kind="stable")
+    borders = np.cumsum([0, *(len(block) for block in known.blocks)])
+    cuts = np.searchsorted(known.row[places][order], borders)
+    work = [
+        (file, (known.row[places][order[start:stop]] - border).tolist())
+        for file, border, start, stop in zip(known.files, borders, cuts, cuts[1:], strict=False)
+        if stop > start
+    ]
+    read = joined(list(engine.map(partial(texts_in, params=params), work)), params.shingles)
+    back = np.argsort(order)
+    return read.taken(back)
+
+
+def texts_in(work: "tuple[Path, list[int]]", params: Params) -> "Texts":
+    """What one worker does: the texts of the records in these lines of a shard."""
+    from stages.text.near import texts
+    from stages.text.same import parts
+
+    found = lines(work[0])
+    return texts((parts(decode_record(found[line]), params.compare) for line in work[1]), params.shingles)
 
 
 if __name__ == "__main__":
-    run_on_all(measure, decide)
+    run_on_signatures(decide)

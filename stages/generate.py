@@ -132,16 +132,12 @@ def filled(template: Any, words: dict[str, Any]) -> Any:
 
 def novel(candidates: list[dict[str, Any]], seen: list[str]) -> Iterator[dict[str, Any]]:
     """The candidates that are less alike than dedup.floor to the seen texts and to each candidate before."""
-    from stages.text.minhash import signatures
-    from stages.text.near import near
+    from stages.text.near import Bounds, near_texts
 
     floor = value("dedup.floor", float)
-    texts = dict(enumerate([*seen, *(text(candidate) for candidate in candidates)]))
-    names = {f"{number:08d}": said for number, said in texts.items()}
-    alike, _ = near(
-        list(names), signatures(list(names.values())), lambda asked: names, floor, floor, RECALL, len(names)
-    )
-    return (candidate for number, candidate in enumerate(candidates, len(seen)) if f"{number:08d}" not in alike)
+    texts = [*seen, *map(text, candidates)]
+    alike = near_texts(texts, Bounds(floor, floor, RECALL, len(texts)))
+    return (each for each, survivor in zip(candidates, alike.survivor[len(seen) :], strict=True) if survivor < 0)
 
 
 def text(candidate: dict[str, Any]) -> str:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from stages import checks
-from stages.contract.params import stop
-from stages.contract.record import Record, conversation, digest, ending
+from stages.contract.params import stop, value
+from stages.contract.record import Compare, Record, ending, kind
 from stages.contract.run import run_measure
+from stages.contract.signatures import COLUMNS, FAMILIES, METHODS, numbers
+from stages.text.shingles import Shingles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +30,6 @@ Params = msgspec.defstruct(
     "Params", [("skip", tuple[str, ...], ()), *MEASURES], forbid_unknown_fields=True, frozen=True, module=__name__
 )
 """`skip` names checks that are not measured, and then not decided; the rest is what the checks measure with."""
-SIGNED = [("id", "S32"), ("exact", "S32"), ("minhash", "<u4", (128,))]
 
 
 def prepare() -> None:
@@ -64,26 +65,33 @@ def measured(params: Any) -> list[tuple[str, ModuleType, Any]]:
 
 
 def sign(records: list[Record]) -> "NDArray[np.void]":
-    """Id, content digest and MinHash signature of each record's conversation (without system and tools)."""
+    """The row that dedup knows each record by, shape (records,): the fields of signatures.COLUMNS."""
     import numpy as np
 
     from stages.text.minhash import signatures
+    from stages.text.same import digests_of, parts
 
-    table = np.empty(len(records), SIGNED)
-    table["id"] = [record.id.encode() for record in records]
-    table["exact"] = [digest(*spoken_parts(record)).encode() for record in records]
-    table["minhash"] = signatures([conversation(record) for record in records])
+    table = np.zeros(len(records), COLUMNS)
+    what, shingles = comparison()
+    compared = [parts(record, what) for record in records]
+    texts = [f"{asked}\n{said}" for asked, said, _ in compared]
+    table["id"] = numbers([record.id for record in records])
+    table["minhash"] = signatures(texts, [cased for _, _, cased in compared], shingles)
+    digests = np.frombuffer(b"".join(map(digests_of, records)), COLUMNS[1:6])
+    for name in digests.dtype.names or ():
+        table[name] = digests[name]
+    table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]
+    table["method"] = [METHODS.index(record.meta.method) for record in records]
+    table["rating"] = [record.meta.rating or 0 for record in records]
+    table["length"] = [sum(len(message.content) for message in record.messages) for record in records]
     return table
 
 
-def spoken_parts(record: Record) -> tuple[Any, ...]:
-    """What makes two records the same example: all turns but the system's, the losing ending and the label."""
-    turns = [
-        (m.role, m.content, [(call.name, call.arguments) for call in m.tool_calls])
-        for m in record.messages
-        if m.role != "system"
-    ]
-    return turns, record.rejected, record.label
+def comparison() -> tuple[Compare, Shingles]:
+    """What dedup compares of a record, and by which shingles."""
+    compare: Any = Compare
+    shingles: Any = Shingles
+    return value("dedup.compare", compare), value("dedup.shingles", shingles)
 
 
 if __name__ == "__main__":

@@ -179,6 +179,10 @@ def test_the_gate(card, built, drops, records, kept) -> None:
         len(examples(kept)),
         len((built / "data/eval/gold.jsonl").read_text().splitlines()),
         round(sum(drop["stage"] == "dedup" for drop in drops) / len(records), 3),
+        *(
+            len([row for row in json_lines(built / "data/unresolved.jsonl") if row["kind"].startswith(kind)])
+            for kind in ("conf", "unc")
+        ),
         round(early / rows, 3),
         early,
         mean([float(n) for n in whole]),

@@ -3,6 +3,7 @@
 import random
 import struct
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args, get_type_hints
@@ -15,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import dedup, measure
-from stages.contract import params, paths, shards
+from stages.contract import params, paths, shards, signatures
 from stages.contract.params import Stop
 from stages.contract.record import Meta, Record
 from stages.contract.run import Decision
-from stages.text import minhash
-from stages.text.near import near, nearest
-from stages.text.shingles import fold, jaccard, runs, word_runs, words
+from stages.text import minhash, near
+from stages.text.near import Bounds, near_texts
+from stages.text.shingles import fold, jaccard, letters, runs, word_runs, words
 from tests.conftest import record
 
 WORDS = (
@@ -91,22 +92,45 @@ def related(seed: int, count: int) -> dict[str, str]:
 
 
 def compared(texts: dict[str, str], threshold: float = 0.8, floor: float = 0.7, recall: float = 0.999) -> Any:
-    """`near` over texts in the order of preference."""
-    return near(
-        list(texts), minhash.signatures(list(texts.values())), lambda _: texts, threshold, floor, recall, len(texts)
-    )
+    """Who is dropped for whom among texts in the order of preference, and the pairs that stay, with their similarities."""
+    names = list(texts)
+    alike = near_texts(list(texts.values()), Bounds(threshold, floor, recall, max(1, len(texts))))
+    drops = {
+        names[place]: (names[survivor], round(float(alike.similarity[place]), 3))
+        for place, survivor in enumerate(alike.survivor.tolist())
+        if survivor >= 0
+    }
+    found = zip(alike.ones.tolist(), alike.others.tolist(), alike.likeness.tolist(), strict=True)
+    return drops, {(names[one], names[other]): round(likeness, 3) for one, other, likeness in found}
 
 
-def deduped(records: Sequence[Record], **limits: float) -> Decision:
+def deduped(records: Sequence[Record], **limits: Any) -> Decision:
     """What dedup decides over these records."""
-    bounds = msgspec.convert(limits, dedup.Params)
+    given = {"compare": "conversation", "shingles": "characters", **limits}
+    sources = {name: {"path": "x", "licence": "CC0-1.0"} for name in sorted({each.source for each in records})}
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "ROOT", Path(folder))
-        patch.setattr(params, "whole", lambda: {"sources": {"sample": {"path": "x", "licence": "CC0-1.0"}}})
-        shards.put_rows(paths.records("sample") / shards.name(0), records)
-        paths.signatures("sample").mkdir(parents=True)
-        np.save(paths.signatures("sample") / "00000.npy", measure.sign(list(records)))
-        return dedup.decide({each.id: dedup.measure(each, bounds, None) for each in records}, bounds, None)
+        patch.setattr(params, "whole", lambda: {"sources": sources, "dedup": given})
+        for name in sources:
+            own = [each for each in records if each.source == name]
+            for number, start in enumerate(range(0, len(own), 7)):  # several shards
+                shards.put_rows(paths.records(name) / shards.name(number), own[start : start + 7])
+                paths.signatures(name).mkdir(parents=True, exist_ok=True)
+                np.save(paths.signatures(name) / f"{number:05d}.npy", measure.sign(own[start : start + 7]))
+        known = signatures.signed(list(sources), {})
+        decision = dedup.decide(known, msgspec.convert(given, dedup.Params))
+        return decision
+
+
+@pytest.fixture(params=["plain", "compiled"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both forms of the inner loops, one after the other."""
+    chosen = None
+    if request.param == "compiled":
+        chosen = import_module("stages.text.kernel")
+    for module in (minhash, near):
+        monkeypatch.setattr(module, "kernel", lambda count: chosen)
+    return str(request.param)
 
 
 def losers(*records: Record) -> dict[str, str]:
@@ -147,7 +171,7 @@ def test_the_hash_of_every_length_a_run_can_have_is_that_of_the_reference(length
     ],
     ids=lambda text: text[:12] or "empty",
 )
-def test_a_signature_is_bit_for_bit_that_of_datasketch(text: str) -> None:
+def test_a_signature_is_bit_for_bit_that_of_datasketch(text: str, loops: str) -> None:
     assert minhash.signatures([text]).tolist() == [reference(text)]
 
 
@@ -165,14 +189,14 @@ def test_a_signature_does_not_depend_on_where_a_block_ends(monkeypatch: pytest.M
     assert np.array_equal(minhash.signatures(texts), whole)
 
 
-def test_no_texts_have_no_signatures() -> None:
+def test_no_texts_have_no_signatures(loops: str) -> None:
     assert minhash.signatures([]).shape == (0, 128)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(deadline=None, derandomize=True, max_examples=150)
 def test_the_similarity_of_two_texts_is_that_of_their_sets_of_runs(one: str, other: str) -> None:
-    assert jaccard(runs(one), runs(other)) == similarity(one, other)
+    assert jaccard(runs(letters(fold(one))), runs(letters(fold(other)))) == similarity(one, other)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +206,7 @@ def test_the_similarity_of_two_texts_is_that_of_their_sets_of_runs(one: str, oth
 def test_texts_shorter_than_a_run_are_alike_only_when_they_are_equal_but_for_case_and_space(
     one: str, other: str, same: bool
 ) -> None:
-    assert jaccard(runs(one), runs(other)) == float(same)
+    assert jaccard(runs(letters(fold(one))), runs(letters(fold(other)))) == float(same)
 
 
 @given(st.text(max_size=40))
@@ -220,9 +244,10 @@ def test_as_many_pairs_at_the_floor_meet_in_a_band_as_declared() -> None:
     for _ in range(600):  # two texts of 100 runs that share 83: Jaccard 83 / 117 = 0.709
         start, one, other = ("".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=k)) for k in (87, 17, 17))
         texts += [start + one, start + other]
-    keys = minhash.band_keys(minhash.signatures(texts), *minhash.bands(0.7, 0.98))
-    met = [bool({*a.tolist()} & {*b.tolist()} - {0}) for a, b in zip(keys[::2], keys[1::2], strict=True)]
-    assert sum(met) / len(met) >= 0.98
+    count, rows = minhash.bands(0.7, 0.98)
+    table = minhash.signatures(texts)
+    keys = np.stack([minhash.band_keys(table, band, rows) for band in range(count)])
+    assert (keys[:, ::2] == keys[:, 1::2]).any(axis=0).mean() >= 0.98
 
 
 def test_a_recall_that_no_bands_reach_is_refused() -> None:
@@ -230,17 +255,12 @@ def test_a_recall_that_no_bands_reach_is_refused() -> None:
         minhash.bands(0.01, 0.999)
 
 
-def test_the_estimate_is_near_the_similarity() -> None:
-    one, other = " ".join(WORDS), " ".join(WORDS[:15])
-    table = minhash.signatures([one, other])
-    assert minhash.estimate(table[0], table[1:])[0] == pytest.approx(similarity(one, other), abs=0.12)
-
-
-def test_band_keys_are_nought_for_a_text_that_meets_no_other() -> None:
-    keys = minhash.band_keys(minhash.signatures(["one thing here", "one thing here", "quite another"]), 25, 5)
-    assert (keys[:2] != 0).all()
-    assert np.array_equal(keys[0], keys[1])
-    assert (keys[2] == 0).all()
+def test_records_are_in_a_bucket_only_where_another_is_too() -> None:
+    keys = np.array([7, 5, 7, 9, 5, 7], np.uint64)
+    places, lengths = near.numbered(keys, np.array([2]))
+    assert places.tolist() == [2, 1, 2, -1, 1, 2]
+    assert lengths.tolist() == [2, 2, 3]
+    assert near.numbered(np.array([1, 2], np.uint64), np.array([2]))[0].tolist() == [-1, -1]
 
 
 @given(st.lists(st.lists(st.sampled_from(WORDS[:6]), max_size=7).map(" ".join), max_size=14))
@@ -260,7 +280,7 @@ def test_nothing_is_dropped_below_the_threshold_and_every_survivor_is_kept(found
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_survivors_are_those_a_greedy_pass_over_exact_similarities_keeps(seed: int) -> None:
+def test_the_survivors_are_those_a_greedy_pass_over_exact_similarities_keeps(seed: int, loops: str) -> None:
     texts = related(seed, 60)
     kept: list[str] = []
     for name, text in texts.items():
@@ -271,7 +291,7 @@ def test_the_survivors_are_those_a_greedy_pass_over_exact_similarities_keeps(see
     assert 5 < len(kept) < len(texts) - 5
 
 
-def test_pairs_of_survivors_between_floor_and_threshold_are_told() -> None:
+def test_pairs_of_survivors_between_floor_and_threshold_are_told(loops: str) -> None:
     found = missed = 0
     for seed in range(6):
         texts = related(seed, 60)
@@ -284,7 +304,7 @@ def test_pairs_of_survivors_between_floor_and_threshold_are_told() -> None:
     assert missed <= 0.01 * found
 
 
-def test_a_similarity_that_only_rounds_up_to_the_threshold_is_below_it() -> None:
+def test_a_similarity_that_only_rounds_up_to_the_threshold_is_below_it(loops: str) -> None:
     whole = "".join(map(chr, range(0x4E00, 0x4E00 + 1007)))  # 1,003 runs, of which the other text has 802
     texts = {"a": whole, "b": whole[:806]}
     assert 0.7995 < similarity(*texts.values()) < 0.8
@@ -301,7 +321,7 @@ def test_a_similarity_on_a_limit_counts(shared: int, dropped: bool) -> None:
     assert pairs == ({} if dropped else {("b", "a"): shared / 100})
 
 
-def test_a_record_like_a_dropped_one_but_not_like_its_survivor_stays() -> None:
+def test_a_record_like_a_dropped_one_but_not_like_its_survivor_stays(loops: str) -> None:
     letters = "".join(map(chr, range(0x4E00, 0x4E00 + 144)))
     texts = {"a": letters[:104], "b": letters[10:114], "c": letters[20:124]}  # neighbours 90 of 110, ends 80 of 120
     drops, pairs = compared(texts)
@@ -310,10 +330,13 @@ def test_a_record_like_a_dropped_one_but_not_like_its_survivor_stays() -> None:
 
 
 def test_only_the_nearest_survivors_are_compared() -> None:
-    table = np.array([0.5, 0.9, 0.8, 0.9])
-    assert nearest(table, 0.6, 9) == [1, 3, 2]
-    assert nearest(table, 0.6, 2) == [1, 3]
-    assert nearest(table, 0.95, 9) == []
+    table = np.zeros((5, 10), np.uint8)
+    for other, equal in enumerate((5, 9, 8, 9)):
+        table[other, equal:] = 1
+    others = np.arange(4)
+    assert near.nearest(table, 4, others, 6, 9) == ([1, 3, 2], False)
+    assert near.nearest(table, 4, others, 6, 2) == ([1, 3], True)
+    assert near.nearest(table, 4, others, 10, 9) == ([], False)
 
 
 def test_the_same_conversation_twice_is_kept_once() -> None:
@@ -343,6 +366,144 @@ def test_a_typo_makes_a_near_duplicate_with_its_true_similarity() -> None:
 def test_the_same_prompt_with_another_answer_stays() -> None:
     other = "Drag it there in the side bar with the mouse; notes and dates are kept, as they are part of it."
     assert not losers(record(LONG, ANSWER), record(LONG, other))
+
+
+LONG_PROMPT = (
+    f"{LONG} I keep one list for each room of the house, and the neighbours who water the plants see only one of them."
+)
+
+
+def test_another_answer_to_a_long_prompt_is_no_duplicate_however_much_of_the_text_is_shared(loops: str) -> None:
+    one, other = record(LONG_PROMPT, "Yes, drag it."), record(LONG_PROMPT, "No, that cannot be done.")
+    shared = similarity(f"{LONG_PROMPT}\nYes, drag it.", f"{LONG_PROMPT}\nNo, that cannot be done.")
+    assert shared > 0.8
+    decision = deduped([one, other])
+    assert not decision.drops
+    assert not decision.rows
+    [row] = decision.more[paths.UNRESOLVED]
+    assert row == {"kind": "conflicting_answer", "ids": sorted((one.id, other.id))}
+
+
+def test_what_is_compared_is_declared() -> None:
+    one, other = record(LONG_PROMPT, "Yes, drag it."), record(LONG_PROMPT, "No, that cannot be done.")
+    far, same = record("Can I move it?", ANSWER), record("How would one do that?", ANSWER)
+    assert len(deduped([one, other], compare="prompt").drops) == 1
+    assert not deduped([far, same], compare="prompt").drops
+    assert len(deduped([far, same], compare="reply").drops) == 1
+    assert not deduped([far, same]).drops
+
+
+def test_records_that_ask_nothing_are_not_the_same_when_prompts_are_compared() -> None:
+    texts = [record(messages=[{"role": "assistant", "content": said}]) for said in (ANSWER, LONG)]
+    assert not deduped(texts, compare="prompt").drops
+
+
+@pytest.mark.parametrize("loop", ["plain", "compiled"])
+def test_words_find_the_same_words_in_another_layout(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = import_module("stages.text.kernel") if loop == "compiled" else None
+    for module in (minhash, near):
+        monkeypatch.setattr(module, "kernel", lambda count: chosen)
+    text = "naïve " + " ".join(WORDS)
+    one, other = record(LONG, text), record(LONG, "\n* ".join(text.split()) + " - and so on")
+    assert [drop.reason for drop in deduped([one, other], shingles="words").drops] == ["near_duplicate"]
+    assert not deduped([one, other]).drops
+
+
+def call(name: str, **arguments: Any) -> list[dict[str, Any]]:
+    """A request and the call that answers it."""
+    made = {"id": "abcdefghi", "name": name, "arguments": arguments}
+    return [{"role": "user", "content": LONG_PROMPT}, {"role": "assistant", "tool_calls": [made]}]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [
+        (record(messages=call("pay", amount=5)), record(messages=call("refund", amount=5)), "conflicting_tools"),
+        (record(messages=call("pay", amount=5)), record(messages=call("pay", amount=50)), "conflicting_answer"),
+        (record(LONG, "Yes"), record(LONG, "No, never."), "conflicting_answer"),
+        (record(LONG, "Paris"), record(LONG, "Lyon"), "conflicting_answer"),
+        (record(LONG, ANSWER), record(LONG, "Cut it, and paste it where you want to have it."), "several_answers"),
+        (record(LONG, "Yes."), record(LONG, "Yes, that is easy: drag it."), "several_answers"),
+    ],
+)
+def test_several_answers_to_one_prompt_are_listed_and_called_a_conflict_where_they_choose_differently(
+    one: Record, other: Record, kind: str
+) -> None:
+    rows = deduped([one, other, record("Something else?", ANSWER)]).more[paths.UNRESOLVED]
+    assert rows == [{"kind": kind, "ids": sorted((one.id, other.id))}]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("How do I pay", "how do I  PAY?"),
+        ("Pay now!", "“Pay” now…"),
+        ("怎样付款？", "怎样付款。"),
+        ("Type `ls -A` here", "type `ls -A`, HERE."),
+    ],
+)
+def test_prompts_that_differ_in_case_space_and_punctuation_are_the_same(one: str, other: str) -> None:
+    assert [*losers(record(one, "Yes"), record(other, "yes.")).values()] == ["folded_duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is C?", "What is C++?"),
+        ("Is 1.5 much?", "Is 15 much?"),
+        ("Type `ls -A`", "Type `ls -a`"),
+        ("```\nprint(password)\n```", "```\nprint(Password)\n```"),
+        ("print(password)", "print(Password)"),
+        ("👍", "👎"),
+        ("?", "!"),
+        ("5 - 3", "5 + 3"),
+    ],
+)
+def test_signs_that_mean_something_make_another_record(one: str, other: str) -> None:
+    assert not losers(record(one, "ok"), record(other, "ok"))
+
+
+def test_the_arguments_of_a_tool_are_the_same_letter_by_letter() -> None:
+    assert not losers(record(messages=call("log", who="Al")[1:]), record(messages=call("log", who="al")[1:]))
+
+
+def test_a_copy_but_for_case_of_a_dropped_record_is_compared_with_its_survivor_itself(loops: str) -> None:
+    best = record(LONG, ANSWER, id="1" * 32, meta={"rating": 5})
+    like, loud = record(LONG, TYPO, id="2" * 32, meta={"rating": 4}), record(LONG, TYPO.upper(), id="3" * 32)
+    found = {drop.id: (drop.reason, drop.evidence["survivor"]) for drop in deduped([best, like, loud]).drops}
+    assert found == {like.id: ("near_duplicate", best.id), loud.id: ("near_duplicate", best.id)}
+
+
+def test_the_preferred_source_stays() -> None:
+    keep, lose = record(LONG, TYPO, id="f" * 32, source="b"), record(LONG, ANSWER, id="0" * 32, source="a")
+    assert [drop.id for drop in deduped([keep, lose], prefer=["b"]).drops] == [lose.id]
+    assert [drop.id for drop in deduped([keep, lose]).drops] == [keep.id]
+    with pytest.raises(Stop, match=r"dedup\.prefer: there is no source c; name one of a, b"):
+        deduped([keep, lose], prefer=["c"])
+
+
+def test_what_was_not_compared_is_told(loops: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near, "HELD", 4)
+    letters_of = "".join(map(chr, range(0x4E00, 0x4E00 + 75)))
+    texts = [letters_of + "".join(map(chr, range(0x5E00 + 40 * n, 0x5E00 + 40 * n + 25))) for n in range(40)]
+    alike = near_texts(texts, Bounds(0.8, 0.5, 0.98, 64))
+    assert (alike.survivor == -1).all()
+    assert alike.left.sum() > 20
+    assert not near_texts(texts[:4], Bounds(0.8, 0.5, 0.98, 64)).left.any()
+
+
+@given(st.lists(st.text(alphabet="ab é好👍\n", max_size=12), max_size=30))
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_the_compiled_loops_give_what_the_plain_ones_give(found: list[str]) -> None:
+    kernel = import_module("stages.text.kernel")
+    outcomes = []
+    for chosen in (None, kernel):
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (minhash, near):
+                patch.setattr(module, "kernel", lambda count, chosen=chosen: chosen)
+            alike = near_texts(found, Bounds(0.6, 0.3, 0.98, 3))
+            outcomes.append([getattr(alike, name).tolist() for name in near.Alike.__struct_fields__])
+    assert outcomes[0] == outcomes[1]
 
 
 def test_short_answers_that_differ_are_not_merged() -> None:
@@ -384,7 +545,7 @@ def test_of_equally_trusted_records_the_longer_stays() -> None:
 
 
 def test_every_method_has_its_place_in_the_order_of_trust() -> None:
-    assert sorted(dedup.METHODS) == sorted(get_args(get_type_hints(Meta)["method"]))
+    assert sorted(signatures.METHODS) == sorted(get_args(get_type_hints(Meta)["method"]))
 
 
 @pytest.mark.parametrize(
@@ -442,11 +603,11 @@ def test_dropping_again_drops_nothing() -> None:
 )
 def test_limits_that_cannot_be_kept_stop_the_run(limits: dict[str, float], named: str) -> None:
     with pytest.raises(Stop) as stopped:
-        dedup.prepare(msgspec.convert(limits, dedup.Params))
+        dedup.check(msgspec.convert(limits, dedup.Params))
     assert "params.yaml: dedup" in stopped.value.message
     assert named in stopped.value.message
 
 
 @pytest.mark.parametrize("limits", [{}, {"floor": 0.8}, {"floor": 0.3, "threshold": 0.5}])
 def test_limits_that_can_be_kept_do_not_stop_the_run(limits: dict[str, float]) -> None:
-    dedup.prepare(msgspec.convert(limits, dedup.Params))
+    dedup.check(msgspec.convert(limits, dedup.Params))

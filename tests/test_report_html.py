@@ -240,7 +240,7 @@ def plain(content: str) -> str:
 def test_the_glance_answers_what_a_reader_asks_first(sample: Path) -> None:
     said = plain(text_of(sample)).split("At a glance", 2)[2].split("Known faults")[0]
     for answer in (
-        "The gate passes: 9 rules of 10 hold, 1 warning.",
+        "The gate passes: 11 rules of 12 hold, 1 warning.",
         "“no unreadable rows in the input” warns: input.format_errors is 8, wanted is at most 0. Mend the rows",
         "warn: enough examples, and not too many (628 examples)",
         "705 rows came in; 628 examples, 43 preference pairs went out; 34 fell (4.8 %). Most fell in filter, 14: 2 cut_off",
@@ -255,7 +255,7 @@ def test_the_glance_answers_what_a_reader_asks_first(sample: Path) -> None:
 
 def test_a_failing_gate_comes_first_with_its_remedy(hostile: Path) -> None:
     said = plain(text_of(hostile)).split("At a glance", 2)[2]
-    assert said.strip().startswith("Gate The gate fails: 2 rules of 10 broken")
+    assert said.strip().startswith("Gate The gate fails: 2 rules of 12 broken")
     assert f"“{EVIL[5]}” fails: dataset.examples is " in said
     assert EVIL[6][0].upper() + EVIL[6][1:] in said
 
@@ -445,6 +445,7 @@ def large(root: Path, rows: int, kept: int = 99) -> Path:
         "data/origins/log/source.json": [{"rows": rows, "records": rows, "repairs": {}, "key_conflicts": 0}],
         "data/scores/log/00000.jsonl": [{"measured_from": "0"}],
         "data/judged.jsonl": [],
+        "data/unresolved.jsonl": [],
         "data/curated/index.jsonl": [
             {"id": e.id, "source": "log", "split": "train", "kind": "example"} for e in curated
         ],

@@ -1,6 +1,5 @@
 """The language of prompt and reply, told from prose: code is left out, and a text too short to tell is not judged."""
 
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated
@@ -10,9 +9,9 @@ from msgspec import Struct
 
 from stages.contract.record import Record
 from stages.text.language import detect
+from stages.text.shingles import CODE
 
 REASONS = {"wrong_language": "the prompt or the reply is in a language that is not allowed"}
-CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 LANGUAGES = (
     "ar",
     "bg",

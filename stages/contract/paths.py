@@ -21,6 +21,9 @@ OUTPUT = {
 }
 """What a stage writes beside its drops."""
 
+UNRESOLVED = "data/unresolved.jsonl"
+"""What dedup found and leaves to a person: answers that contradict each other, and what it did not compare."""
+
 SPLITS = ("train", "validation", "test")
 CURATED = "data/curated"
 EXPORTS = "data/exports"

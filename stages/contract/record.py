@@ -5,7 +5,7 @@ A record is written once, by `collect`, in canonical form: UTF-8, sorted keys, d
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,6 +13,8 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 Id = Annotated[str, Limits(pattern="^[0-9a-f]{32}$")]
+Compare = Literal["conversation", "prompt", "reply"]
+"""The part of a record that dedup compares."""
 
 
 class ToolCall(Struct, forbid_unknown_fields=True):
@@ -131,22 +133,38 @@ def ending(messages: list[Message]) -> int:
     return 0
 
 
-def spoken(message: Message) -> str:
-    """The text of one turn; a tool call counts with its name and arguments."""
+def spoken(message: Message, content: str | None = None) -> str:
+    """The text of one turn, or `content` in place of what it says; a tool call counts with its name and arguments."""
+    content = message.content if content is None else content
     if not message.tool_calls:
-        return message.content
+        return content
     calls = (f"{call.name} {encode(call.arguments).decode()}" for call in message.tool_calls)
-    return "\n".join(filter(None, (message.content, *calls)))
+    return "\n".join(filter(None, (content, *calls)))
 
 
-def joined(messages: Iterable[Message]) -> str:
+def joined(messages: Iterable[Message], said: Callable[[Message], str] = spoken) -> str:
     """The text of several turns, without the system's, which thousands of records may share."""
-    return "\n".join([spoken(message) for message in messages if message.role != "system"])
+    return "\n".join([said(message) for message in messages if message.role != "system"])
 
 
 def conversation(record: Record) -> str:
     """All text of the record that is its own: prompt, reply and, of a pair, the losing ending."""
     return joined((*record.messages, *record.rejected))
+
+
+def compared(record: Record, what: Compare, said: Callable[[Message], str] = spoken) -> tuple[str, str]:
+    """The prompt and the reply as dedup compares them; of `prompt` or `reply` alone the other is left empty.
+
+    A record that has nothing of what is asked for is compared whole: two without a prompt do not ask the same.
+    """
+    place = ending(record.messages)
+    asked = joined(record.messages[:place], said)
+    answered = joined((*record.messages[place:], *record.rejected), said)
+    if what == "prompt" and asked:
+        return asked, ""
+    if what == "reply" and answered:
+        return "", answered
+    return asked, answered
 
 
 def prompt(record: Record) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,10 +25,11 @@ from stages.contract.record import Drop, Record, decode_record
 
 
 class Decision(Struct):
-    """What a stage says of the records it saw: whom it drops and why, and the rows of its own output."""
+    """What a stage says of the records it saw: whom it drops and why, and the rows of its outputs."""
 
     drops: list[Drop]
     rows: list[dict[str, Any]] = []
+    more: dict[str, list[dict[str, Any]]] = {}
 
 
 def module(function: Callable[..., Any]) -> ModuleType:
@@ -175,14 +177,20 @@ def survivors(stage: str, sources: list[str], share: float = 1.0) -> list[Shard]
         if stage != "generate"
         else [paths.dropped("filter", each) for each in sources]
     )
-    dropped: dict[str, set[str]] = {}
-    for drop in shards.drops(before):
-        dropped.setdefault(drop.source, set()).add(drop.id)
+    dropped = dropped_in(before)
     return [
         Shard(path, dropped.get(source, set()), share)
         for source in sources
         for path in shards.of(paths.records(source))
     ]
+
+
+def dropped_in(files: Iterable[Path]) -> dict[str, set[str]]:
+    """The ids in these files of drops, by source."""
+    dropped: dict[str, set[str]] = {}
+    for drop in shards.drops(files):
+        dropped.setdefault(drop.source, set()).add(drop.id)
+    return dropped
 
 
 def records_of(shard: Shard) -> Iterator[Record]:
@@ -213,18 +221,34 @@ def measured(shard: Shard, measure: Callable[..., Any], given: Any, prepared: An
 
 
 def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> None:
-    """dedup, decontaminate, judge, balance, split: one fact per record in parallel, then one decision over all."""
+    """decontaminate, judge, balance, split: one fact per record in parallel, then one decision over all."""
     no_arguments()
     with running(measure) as (stage, given):
         prune()
-        decision, _ = decided(stage, given)
-        if name_of(stage) in paths.OUTPUT:
-            shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], decision.rows)
-        shards.put_rows(paths.dropped(name_of(stage)), decision.drops)
+        keep_decision(stage, decided(stage, given)[0])
 
 
-def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision, dict[str, Any]]:
-    """What a stage that sees all sources decides of the surviving records, or of a share of them; and what it measured."""
+def run_on_signatures(decide: Callable[..., Decision]) -> None:
+    """dedup: one decision over what was kept of every record, so that a record is read only where it may be dropped."""
+    no_arguments()
+    with running(decide) as (stage, given):
+        prune()
+        keep_decision(stage, decided(stage, given)[0])
+
+
+def keep_decision(stage: ModuleType, decision: Decision) -> None:
+    """Write the drops and the other outputs of a stage that sees all sources."""
+    if name_of(stage) in paths.OUTPUT:
+        shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], decision.rows)
+    for path, rows in decision.more.items():
+        shards.put_rows(paths.ROOT / path, rows)
+    shards.put_rows(paths.dropped(name_of(stage)), decision.drops)
+
+
+def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision, Any]:
+    """What a stage that sees all sources decides of the survivors, or of a share of them; and what it knew of them."""
+    if not hasattr(stage, "measure"):
+        return decided_on_signatures(stage, given, share)
     prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
     work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
     facts: dict[str, Any] = {}
@@ -236,6 +260,17 @@ def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision
     decision: Decision = stage.decide(facts, given, prepared)
     decision.drops = checked(decision.drops, stage, facts.__contains__)
     return decision, facts
+
+
+def decided_on_signatures(stage: ModuleType, given: Any, share: float) -> tuple[Decision, Any]:
+    """The same of a stage that decides on what was kept of every record."""
+    from stages.contract.signatures import signed
+
+    sources = list(params.sources())
+    known = signed(sources, dropped_in(paths.earlier_drops(name_of(stage), sources)), share)
+    decision: Decision = stage.decide(known, given)
+    decision.drops = checked(decision.drops, stage, known.__contains__)
+    return decision, known
 
 
 def run_report(build: Callable[..., dict[str, Iterable[bytes]]]) -> None:

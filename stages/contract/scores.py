@@ -20,7 +20,14 @@ import msgspec
 from stages.contract import engine, params, paths, progress, shards
 from stages.contract.record import Record, decode, decode_record, digest, encode
 
-CODE = ("stages/checks", "stages/text", "stages/measure.py", "stages/contract/record.py", "stages/contract/scores.py")
+CODE = (
+    "stages/checks",
+    "stages/text",
+    "stages/measure.py",
+    "stages/contract/record.py",
+    "stages/contract/scores.py",
+    "stages/contract/signatures.py",
+)
 """What the answers of the checks depend on besides the record: a change measures everything again."""
 
 
@@ -30,15 +37,6 @@ def scores_of(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for line in shards.lines(path)[1:]:
             row = decode(line)
             yield row.pop("id"), row
-
-
-def signatures_of(sources: list[str]) -> Any:
-    """The signatures of these sources as one array with the fields id, exact and minhash."""
-    import numpy as np
-
-    return np.concatenate(
-        [np.load(path) for source in sources for path in sorted(paths.signatures(source).glob("*.npy"))]
-    )
 
 
 def measured_with(stage: ModuleType, given: Any) -> str:
@@ -52,7 +50,7 @@ def measured_with(stage: ModuleType, given: Any) -> str:
     )
     code = [sha256(file.read_bytes()) for file in files if file.suffix in (".py", ".xz")]
     libraries = {library: params.versions()[library] for library in params.versions_of("measure")}
-    return digest(stage.__name__, code, msgspec.to_builtins(given), libraries)
+    return digest(stage.__name__, code, msgspec.to_builtins(given), stage.comparison(), libraries)
 
 
 def keep_scores(stage: ModuleType, source: str, given: Any) -> None:

@@ -41,7 +41,7 @@ class Shown(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """Records dropped for one survivor: how many exact and near ones, and the texts and similarities of the first."""
+    """Records dropped for one survivor: how many equal and near ones, and the texts and similarities of the first."""
 
     survivor: str
     fate: str
@@ -182,7 +182,7 @@ def group(
     return Group(
         survivor,
         fate,
-        reasons["exact_duplicate"],
+        reasons["exact_duplicate"] + reasons["folded_duplicate"],
         reasons["near_duplicate"],
         min(drop.evidence["similarity"] for drop in members),
         dict(Counter(drop.source for drop in members).most_common()),

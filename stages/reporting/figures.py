@@ -33,6 +33,7 @@ class Evidence(Struct):
     table: pd.DataFrame
     index: dict[str, Any]
     exports: dict[str, Any]
+    unresolved: list[dict[str, Any]] = []
 
 
 head = json.Decoder(Head).decode
@@ -68,6 +69,7 @@ def gather(sources: list[str]) -> Evidence:
         table,
         index,
         decode((paths.ROOT / f"{paths.EXPORTS}/losses.json").read_bytes()),
+        list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
     )
 
 
@@ -83,6 +85,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
     return {
         "dataset": dataset(curated),
         "input": intake(evidence),
+        "answers": answers(evidence.unresolved),
         "sources": by_source(evidence, curated),
         "stages": by_stage(evidence),
         "top_reasons": dict(
@@ -175,10 +178,21 @@ def intake(evidence: Evidence) -> dict[str, Any]:
         "format_errors": errors,
         "format_error_share": share(errors, rows),
         "exact_duplicates": duplicates["exact_duplicate"],
+        "folded_duplicates": duplicates["folded_duplicate"],
         "near_duplicates": duplicates["near_duplicate"],
         "duplicate_share": share(duplicates.total(), records),
         "repairs": totals(source["repairs"] for source in evidence.intake.values()),
         "key_conflicts": sum(source["key_conflicts"] for source in evidence.intake.values()),
+    }
+
+
+def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
+    """Prompts with several answers, those whose answers choose differently, and records that were not compared with all."""
+    kinds = Counter(row["kind"] for row in unresolved)
+    return {
+        "conflicting": kinds["conflicting_tools"] + kinds["conflicting_answer"],
+        "several": kinds["several_answers"],
+        "uncompared": sum(len(row["ids"]) for row in unresolved if row["kind"] == "uncompared"),
     }
 
 

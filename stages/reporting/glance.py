@@ -141,10 +141,14 @@ def duplicates(metrics: dict[str, Any], groups: list[Group]) -> Sentence:
     if not groups:
         return Sentence("Duplicates", "No record was dropped as a duplicate of another.", "duplicates", "ok")
     largest = groups[0]
-    text = f"{at['exact_duplicates']:,} exact and {count(at['near_duplicates'], 'near-duplicate')} fell. The largest "
+    equal = at["exact_duplicates"] + at["folded_duplicates"]
+    text = f"{equal:,} equal and {count(at['near_duplicates'], 'near-duplicate')} fell. The largest "
     text += f"group has {count(largest.members, 'record')}: {largest.members - 1:,} dropped for one that was kept"
     peek = largest.text.peek if largest.text else ""
-    return Sentence("Duplicates", text + (f", which starts “{peek}”." if peek else "."), "duplicates")
+    text += f", which starts “{peek}”." if peek else "."
+    if conflicts := metrics["answers"]["conflicting"]:
+        text += f" {count(conflicts, 'prompt')} got answers that contradict each other: data/unresolved.jsonl."
+    return Sentence("Duplicates", text, "duplicates")
 
 
 def personal(by_source: dict[str, dict[str, int]], kinds: dict[str, int]) -> Sentence:

@@ -1,16 +1,20 @@
-"""MinHash signatures of many texts at once, and the records whose signatures meet in a band.
+"""MinHash signatures of many texts at once, and the keys by which they meet in a band.
 
 The signatures are, bit for bit, those of `datasketch.MinHash(128, scheme="affine32", hashfunc=xxhash.xxh32_intdigest)`
 over the UTF-8 bytes of the runs of five characters; a test compares them. The permutations are drawn as it draws them.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from importlib.util import find_spec
+from itertools import chain, repeat
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.text.shingles import RUN, fold
+from stages.text.shingles import RUN, Shingles, fold, runs_of, words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 PERMUTATIONS = 128
 SEED = 1  # datasketch's own default
 BLOCK = 1 << 16  # runs hashed at once: what stays in a core's second-level cache
+WORTHWHILE = 20_000  # texts from which on it pays to load the compiled loops
 P1, P2, P3, P4, P5 = (np.uint32(p) for p in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1))  # xxHash
 SEEDS = tuple(np.uint32(s) for s in (0x24234428, 0x85EBCA77, 0, 0x61C8864F))  # P1 + P2, P2, 0, -P1: xxHash's four lanes
 
@@ -116,9 +121,19 @@ def blocks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
             start, size = stop, 0
 
 
-def signatures(texts: Sequence[str]) -> "NDArray[np.uint32]":
-    """Signatures of the folded texts, shape (texts, 128). An empty text is hashed as one empty run."""
-    folded = [fold(text) for text in texts]
+def signatures(
+    texts: Sequence[str], cased: Sequence[bool] = (), shingles: Shingles = "characters"
+) -> "NDArray[np.uint32]":
+    """Signatures of the folded texts, shape (texts, 128); those that are `cased` keep their case.
+
+    A text shorter than a run is one run of its own, also an empty one.
+    """
+    if shingles == "words":
+        return least(*word_hashes(texts, cased))
+    if fast := kernel(len(texts)):
+        hashes, firsts = fast.run_hashes(*packed(texts, cased), np.logical_not(cased or [False] * len(texts)))
+        return least(hashes, firsts)
+    folded = [fold(text, each) for text, each in zip(texts, cased or repeat(False), strict=False)]
     result = np.empty((len(folded), PERMUTATIONS), np.uint32)
     simple = np.array([text.isascii() and len(text) >= RUN for text in folded], bool)
     for places in (np.flatnonzero(simple), np.flatnonzero(~simple)):  # texts in ASCII apart: their runs hash faster
@@ -128,11 +143,39 @@ def signatures(texts: Sequence[str]) -> "NDArray[np.uint32]":
     return result
 
 
+def packed(texts: Sequence[str], cased: Sequence[bool]) -> "tuple[NDArray[np.uint8], NDArray[np.int64]]":
+    """The UTF-8 of all texts and where each starts; what is not ASCII is folded, the rest is left to the compiled loop."""
+    parts = [
+        (text if text.isascii() else fold(text, each)).encode()
+        for text, each in zip(texts, cased or repeat(False), strict=False)
+    ]
+    starts = np.concatenate(([0], np.cumsum([len(part) for part in parts], dtype=np.int64)))
+    return np.frombuffer(b"".join(parts), np.uint8), starts
+
+
 def block_signatures(texts: Sequence[str]) -> "NDArray[np.uint32]":
     """Signatures of a block of folded texts: of each permutation the least value over a text's runs."""
-    hashes, starts = run_hashes(texts)
+    return least(*run_hashes(texts))
+
+
+def word_hashes(texts: Sequence[str], cased: Sequence[bool]) -> "tuple[NDArray[np.uint32], NDArray[np.int64]]":
+    """Hashes of the runs of five words of all texts, and where each text's runs start."""
+    from xxhash import xxh32_intdigest
+
+    found = [
+        [xxh32_intdigest(" ".join(run).encode()) for run in runs_of(words(text, each))]
+        for text, each in zip(texts, cased or repeat(False), strict=False)
+    ]
+    starts = np.concatenate(([0], np.cumsum([len(each) for each in found], dtype=np.int64)))
+    return mixed(np.fromiter(chain.from_iterable(found), np.uint32, starts[-1])), starts
+
+
+def least(hashes: "NDArray[np.uint32]", starts: "NDArray[np.int64]") -> "NDArray[np.uint32]":
+    """Of each permutation the least hash of each text, shape (texts, 128)."""
+    if fast := kernel(len(starts) - 1):
+        return np.asarray(fast.least(hashes, starts, *permutations()))
     permuted = np.empty_like(hashes)
-    result = np.empty((len(texts), PERMUTATIONS), np.uint32)
+    result = np.empty((len(starts) - 1, PERMUTATIONS), np.uint32)
     for column, (multiplier, summand) in enumerate(zip(*permutations(), strict=True)):
         np.multiply(hashes, multiplier, out=permuted)
         permuted += summand
@@ -149,20 +192,17 @@ def bands(floor: float, recall: float) -> tuple[int, int]:
     raise ValueError(f"no bands of {PERMUTATIONS} permutations reach recall {recall} at {floor}")
 
 
-def band_keys(table: "NDArray[np.uint32]", count: int, rows: int) -> "NDArray[np.uint64]":
-    """One number per record and band, shape (records, count); 0 where no other record has the same."""
-    mixer = np.random.RandomState(SEED).randint(0, 1 << 62, (count, rows), dtype=np.uint64) * np.uint64(2) + np.uint64(
-        1
-    )
-    keys = np.empty((len(table), count), np.uint64)
-    for band in range(count):
-        key = (table[:, band * rows : (band + 1) * rows].astype(np.uint64) * mixer[band]).sum(axis=1, dtype=np.uint64)
-        key = (key ^ (key >> np.uint64(31))) | np.uint64(1)
-        _, place, members = np.unique(key, return_inverse=True, return_counts=True)
-        keys[:, band] = np.where(members[place] > 1, key, np.uint64(0))
-    return keys
+def band_keys(table: "NDArray[np.uint32]", band: int, rows: int) -> "NDArray[np.uint64]":
+    """One number for each record's values of a band, shape (records,)."""
+    mixer = np.random.RandomState(SEED + band).randint(0, 1 << 62, rows, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    key = table[:, band * rows : (band + 1) * rows].astype(np.uint64) @ mixer
+    return np.asarray(key ^ (key >> np.uint64(31)))
 
 
-def estimate(signature: "NDArray[np.uint32]", others: "NDArray[np.uint32]") -> "NDArray[np.float64]":
-    """Estimated Jaccard similarity of one signature to each of the others."""
-    return np.asarray(np.count_nonzero(others == signature, axis=1) / len(signature))
+def kernel(count: int) -> ModuleType | None:
+    """The compiled loops, if they are loaded, or there is enough to do and numba is installed."""
+    if (count < WORTHWHILE and "stages.text.kernel" not in sys.modules) or find_spec("numba") is None:
+        return None
+    from stages.text import kernel
+
+    return kernel

@@ -1,0 +1,394 @@
+"""The inner loops of signing and comparing, compiled: they give what `minhash` and `near` give, only faster.
+
+Imported where there is enough to do (see `worthwhile`): loading the compiler takes half a second, and its first use on a
+machine some seconds more, after which the compiled code lies beside this file. A test holds each loop to its plain form.
+"""
+
+import numpy as np
+from numba import njit
+
+WIDTH = 5  # letters in a run, as shingles.RUN
+P1, P2, P3, P4, P5 = (np.uint32(p) for p in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1))  # xxHash
+PRIME = np.uint64(0x100000001B3)  # FNV's, as shingles.PRIME
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 by the golden ratio: spreads numbers over a table
+
+
+@njit(cache=True, inline="always")
+def times(one, other):  # type: ignore[no-untyped-def]
+    """The product in 32 bits: numba widens what it multiplies."""
+    return np.uint32(one * other)
+
+
+@njit(cache=True, inline="always")
+def rotated(value, bits):  # type: ignore[no-untyped-def]
+    """The number with its bits rotated left."""
+    return np.uint32((value << np.uint32(bits)) | (value >> np.uint32(32 - bits)))
+
+
+@njit(cache=True, inline="always")
+def shifted(value, bits):  # type: ignore[no-untyped-def]
+    """The number mixed with its own upper bits."""
+    return np.uint32(value ^ (value >> np.uint32(bits)))
+
+
+@njit(cache=True, inline="always")
+def finished(state):  # type: ignore[no-untyped-def]
+    """xxHash's last steps, and MurmurHash3's finish."""
+    state = times(shifted(times(shifted(state, 15), P2), 13), P3)
+    state = times(shifted(shifted(state, 16), 16), np.uint32(0x85EBCA6B))
+    return shifted(times(shifted(state, 13), np.uint32(0xC2B2AE35)), 16)
+
+
+@njit(cache=True, inline="always")
+def word(data, at):  # type: ignore[no-untyped-def]
+    """Four bytes as a number."""
+    return np.uint32(data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24)
+
+
+@njit(cache=True, inline="always")
+def with_word(state, four):  # type: ignore[no-untyped-def]
+    """The state after four more bytes."""
+    return times(rotated(np.uint32(state + times(four, P3)), 17), P4)
+
+
+@njit(cache=True, inline="always")
+def with_byte(state, byte):  # type: ignore[no-untyped-def]
+    """The state after one more byte."""
+    return times(rotated(np.uint32(state + times(np.uint32(byte), P5)), 11), P1)
+
+
+@njit(cache=True, inline="always")
+def lane(seed, four):  # type: ignore[no-untyped-def]
+    """One of the four sums that texts of 16 bytes and more start with."""
+    return times(rotated(np.uint32(seed + times(four, P2)), 13), P1)
+
+
+@njit(cache=True)
+def xxh32(data, start, length):  # type: ignore[no-untyped-def]
+    """xxh32 with seed 0 of up to 31 bytes, mixed."""
+    at, end, state = start, start + length, P5
+    if length >= 16:
+        state = np.uint32(
+            rotated(lane(np.uint32(0x24234428), word(data, at)), 1)
+            + rotated(lane(P2, word(data, at + 4)), 7)
+            + rotated(lane(np.uint32(0), word(data, at + 8)), 12)
+            + rotated(lane(np.uint32(0x61C8864F), word(data, at + 12)), 18)
+        )
+        at += 16
+    state = np.uint32(state + np.uint32(length))
+    while at + 4 <= end:
+        state = with_word(state, word(data, at))
+        at += 4
+    while at < end:
+        state = with_byte(state, data[at])
+        at += 1
+    return finished(state)
+
+
+@njit(cache=True)
+def ascii_hashes(data, hashes):  # type: ignore[no-untyped-def]
+    """The same of all runs of a text in ASCII. Two loops, so that the second works on many runs at once."""
+    four = np.uint32(word(data, 0) << np.uint32(8))
+    fourth, fifth = data[3:], data[4:]
+    for at in range(len(hashes)):
+        four = np.uint32((four >> np.uint32(8)) | (np.uint32(fourth[at]) << np.uint32(24)))
+        hashes[at] = four
+    for at in range(len(hashes)):
+        state = with_word(np.uint32(P5 + np.uint32(WIDTH)), hashes[at])
+        hashes[at] = finished(with_byte(state, fifth[at]))
+
+
+@njit(cache=True)
+def folded(data, start, stop, lower, out):  # type: ignore[no-untyped-def]
+    """Write the text with single spaces, and in lower case if asked; its length in bytes, and whether it is all ASCII.
+
+    Texts beyond ASCII come folded already, so that only bytes of ASCII can change here.
+    """
+    length, gap, ascii_only = 0, False, True
+    for at in range(start, stop):
+        byte = data[at]
+        if byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31:  # what str.split splits at
+            gap = length > 0
+            continue
+        if gap:
+            out[length] = 32
+            length += 1
+            gap = False
+        if byte >= 128:
+            ascii_only = False
+        elif lower and 65 <= byte <= 90:
+            byte += np.uint8(32)
+        out[length] = byte
+        length += 1
+    return length, ascii_only
+
+
+@njit(cache=True)
+def run_hashes(data, starts, lower):  # type: ignore[no-untyped-def]
+    """Hashes of the runs of all texts, one text after the other, and where each text's runs start."""
+    count = len(starts) - 1
+    longest = 0
+    for text in range(count):
+        longest = max(longest, starts[text + 1] - starts[text])
+    text_bytes = np.empty(longest + 1, np.uint8)
+    heads = np.empty(longest + 1, np.int64)
+    hashes = np.empty(starts[count] - starts[0] + count, np.uint32)
+    firsts = np.empty(count + 1, np.int64)
+    total = 0
+    for text in range(count):
+        firsts[text] = total
+        length, ascii_only = folded(data, starts[text], starts[text + 1], lower[text], text_bytes)
+        if ascii_only and length >= WIDTH:
+            runs = length - WIDTH + 1
+            ascii_hashes(text_bytes, hashes[total : total + runs])
+            total += runs
+            continue
+        letters = 0
+        for at in range(length):
+            if text_bytes[at] & 0xC0 != 0x80:
+                heads[letters] = at
+                letters += 1
+        heads[letters] = length
+        width = min(letters, WIDTH)
+        runs = letters - width + 1
+        for at in range(runs):
+            hashes[total + at] = xxh32(text_bytes, heads[at], heads[at + width] - heads[at])
+        total += runs
+    firsts[count] = total
+    return hashes[:total], firsts
+
+
+@njit(cache=True)
+def least(hashes, firsts, multipliers, summands):  # type: ignore[no-untyped-def]
+    """Of each permutation the least value over a text's runs, shape (texts, permutations)."""
+    result = np.full((len(firsts) - 1, len(multipliers)), np.uint32(0xFFFFFFFF), np.uint32)
+    for text in range(len(firsts) - 1):
+        row = result[text]
+        for at in range(firsts[text], firsts[text + 1]):
+            value = hashes[at]
+            for place in range(len(multipliers)):
+                row[place] = min(row[place], np.uint32(value * multipliers[place] + summands[place]))
+    return result
+
+
+@njit(cache=True)
+def decoded(data, start, stop, letters):  # type: ignore[no-untyped-def]
+    """Write the characters of a text in UTF-8 as numbers; how many there are."""
+    count, at = 0, start
+    while at < stop:
+        byte = data[at]
+        if byte < 0x80:
+            letters[count] = byte
+            at += 1
+        else:
+            more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+            letter = np.uint32(byte & (0x3F >> more))
+            for step in range(1, more + 1):
+                letter = np.uint32((letter << np.uint32(6)) | np.uint32(data[at + step] & 0x3F))
+            letters[count] = letter
+            at += more + 1
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def spelt(data, start, stop, letters):  # type: ignore[no-untyped-def]
+    """Write the letters of four bytes; how many there are."""
+    for at in range((stop - start) // 4):
+        letters[at] = word(data, start + 4 * at)
+    return (stop - start) // 4
+
+
+@njit(cache=True)
+def numbered(data, wide, start, stop, letters, out):  # type: ignore[no-untyped-def]
+    """Write each run of a text as a number: of ASCII its bytes, so without collisions, else a hash; how many there are."""
+    run, beyond = np.uint64(0), np.uint8(wide << 7)
+    for at in range(start, stop):
+        beyond |= data[at]
+        run = (run >> np.uint64(8)) | (np.uint64(data[at]) << np.uint64(32))
+        out[max(at - start - WIDTH + 1, 0)] = run
+    if beyond < 128 and stop - start >= WIDTH:
+        return stop - start - WIDTH + 1
+    count = spelt(data, start, stop, letters) if wide else decoded(data, start, stop, letters)
+    width = min(count, WIDTH)
+    for at in range(count - width + 1):
+        seen, packed, hashed = np.uint32(0), np.uint64(0), np.uint64(width)
+        for step in range(width):
+            letter = letters[at + step]
+            seen |= letter
+            packed |= np.uint64(letter) << np.uint64(8 * step)
+            hashed = hashed * PRIME + np.uint64(letter)
+        out[at] = packed if seen < 128 and width == WIDTH and not wide else hashed | np.uint64(1) << np.uint64(63)
+    return count - width + 1
+
+
+@njit(cache=True, inline="always")
+def slot_of(run, table, states, since, mask):  # type: ignore[no-untyped-def]
+    """Where a run stands among those entered since, or where it would."""
+    slot = np.int64((run * GOLDEN) >> np.uint64(20)) & mask
+    while states[slot] >= since and table[slot] != run:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit(cache=True)
+def entered(runs, table, states, since, mask):  # type: ignore[no-untyped-def]
+    """Enter the runs of a text; how many are distinct. What was entered before `since` counts as not there."""
+    distinct = 0
+    for run in runs:
+        slot = slot_of(run, table, states, since, mask)
+        if states[slot] < since:
+            table[slot], states[slot] = run, since
+            distinct += 1
+    return distinct
+
+
+@njit(cache=True)
+def shared(runs, table, states, since, mask, now):  # type: ignore[no-untyped-def]
+    """How many distinct runs of another text were entered since; each is marked with `now`, to be counted once."""
+    found = 0
+    for run in runs:
+        slot = slot_of(run, table, states, since, mask)
+        if since <= states[slot] and states[slot] != now:
+            states[slot] = now
+            found += 1
+    return found
+
+
+@njit(cache=True)
+def mask_for(count):  # type: ignore[no-untyped-def]
+    """One less than the slots of a table that so many runs fill by half at most."""
+    slots = 16
+    while slots < 2 * count:
+        slots *= 2
+    return slots - 1
+
+
+@njit(cache=True)
+def jaccard(data, wide, here, there, letters, runs, table, states, clock):  # type: ignore[no-untyped-def]
+    """Exact similarity of two stretches of text; takes three ticks of the clock of the table."""
+    count = numbered(data, wide, here[0], here[1], letters, runs)
+    mask = mask_for(count)
+    size = entered(runs[:count], table, states, clock, mask)
+    count = numbered(data, wide, there[0], there[1], letters, runs)
+    both = shared(runs[:count], table, states, clock, mask, clock + 1)
+    distinct = entered(runs[:count], table, states, clock + 2, mask_for(count))
+    return both / (size + distinct - both)
+
+
+@njit(cache=True)
+def nearest(found, equals, count, most):  # type: ignore[no-untyped-def]
+    """The `most` of the first `count` found with the most equal values, the likeliest first, equal ones in their order."""
+    tally = np.zeros(257, np.int64)
+    for at in range(count):
+        tally[equals[at]] += 1
+    least_equal, so_far = 256, 0
+    while least_equal > 0 and so_far + tally[least_equal] < most:
+        so_far += tally[least_equal]
+        least_equal -= 1
+    ranked = np.empty(count, np.int64)
+    chosen = 0
+    for at in range(count):
+        if equals[at] >= least_equal:
+            ranked[chosen] = (np.int64(256 - equals[at]) << 40) | found[at]
+            chosen += 1
+    return np.sort(ranked[:chosen])[:most] & ((np.int64(1) << 40) - 1)
+
+
+@njit(cache=True)
+def grown(array, length):  # type: ignore[no-untyped-def]
+    """The array, with twice the room if it is full."""
+    if length < len(array):
+        return array
+    return np.concatenate((array, np.empty_like(array)))
+
+
+@njit(cache=True)
+def candidates(record, buckets, firsts, holds, held, sketches, likely, seen, found, equals):  # type: ignore[no-untyped-def]
+    """The survivors held in the record's bands whose sketches are likely alike, with how many values are equal."""
+    count = 0
+    for bucket in buckets[record, 1:]:
+        if bucket < 0:
+            continue
+        for other in held[firsts[bucket] : firsts[bucket] + holds[bucket]]:
+            if seen[other] == record:
+                continue
+            seen[other] = record
+            equal = 0
+            for value in range(sketches.shape[1]):
+                equal += sketches[record, value] == sketches[other, value]
+            if equal >= likely:
+                found, equals = grown(found, count), grown(equals, count)
+                found[count], equals[count] = other, equal
+                count += 1
+    return count, found, equals
+
+
+@njit(cache=True)
+def greedy(  # type: ignore[no-untyped-def]
+    buckets, rooms, sketches, data, begins, middles, ends, wide, prompts, threshold, floor, likely, compared, most_pairs
+):
+    """`near.greedy`, which says what it takes and gives."""
+    count = len(buckets)
+    firsts = np.zeros(len(rooms) + 1, np.int64)
+    firsts[1:] = np.cumsum(rooms)
+    held, holds = np.empty(firsts[-1], np.int32), np.zeros(len(rooms), np.int64)
+    full = np.zeros(len(rooms), np.bool_)
+    longest = max(1, (ends - begins).max())
+    letters, runs = np.empty(longest, np.uint32), np.empty(longest, np.uint64)
+    slots = mask_for(longest) + 1
+    table, states, now = np.empty(slots, np.uint64), np.zeros(slots, np.int64), 1
+    reply_table, reply_states, reply_clock = table.copy(), states.copy(), 1
+    distinct, seen = np.zeros(count, np.int64), np.full(count, -1, np.int64)
+    survivor, similarity = np.full(count, -1, np.int64), np.zeros(count, np.float64)
+    left = np.zeros(count, np.bool_)
+    found, equals = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    ones, others = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    likenesses, pairs = np.empty(1024, np.float64), 0
+    alike, likeness = np.empty(compared, np.int64), np.empty(compared, np.float64)
+    for record in range(count):
+        same = buckets[record, 0]
+        if same >= 0 and holds[same]:
+            survivor[record] = held[firsts[same]]
+            continue
+        number, found, equals = candidates(record, buckets, firsts, holds, held, sketches, likely, seen, found, equals)
+        left[record] = number > compared
+        runs_here = numbered(data, wide, begins[record], ends[record], letters, runs)
+        mask, since, met = mask_for(runs_here), now + 1, 0
+        size = distinct[record] = entered(runs[:runs_here], table, states, since, mask)
+        now = since
+        for other in nearest(found, equals, number, compared):
+            if min(size, distinct[other]) < floor * max(size, distinct[other]):
+                continue  # fewer runs in all than would have to be shared
+            runs_there = numbered(data, wide, begins[other], ends[other], letters, runs)
+            now += 1
+            both = shared(runs[:runs_there], table, states, since, mask, now)
+            like = both / (size + distinct[other] - both)
+            if like < floor:
+                continue
+            if prompts[record] and prompts[record] == prompts[other]:
+                here, there = (middles[record], ends[record]), (middles[other], ends[other])
+                reply_clock += 3
+                if jaccard(data, wide, here, there, letters, runs, reply_table, reply_states, reply_clock) < threshold:
+                    continue
+            if like >= threshold:
+                survivor[record], similarity[record] = other, like
+                break
+            alike[met], likeness[met] = other, like
+            met += 1
+        if survivor[record] >= 0:
+            continue
+        for at in np.argsort(-likeness[:met], kind="mergesort")[:most_pairs]:
+            ones, others, likenesses = grown(ones, pairs), grown(others, pairs), grown(likenesses, pairs)
+            ones[pairs], others[pairs], likenesses[pairs] = record, alike[at], likeness[at]
+            pairs += 1
+        for bucket in buckets[record]:
+            if bucket >= 0 and holds[bucket] < rooms[bucket]:
+                held[firsts[bucket] + holds[bucket]] = record
+                holds[bucket] += 1
+            elif bucket >= 0:
+                full[bucket] = True
+        # a bucket that overflows is told from here on
+        for bucket in buckets[record, 1:]:
+            left[record] |= bucket >= 0 and full[bucket]
+    return survivor, similarity, left, ones[:pairs], others[:pairs], likenesses[:pairs]
