@@ -1,6 +1,7 @@
 """The rows that are measured on: read from `../shared`, which belongs to no project and may not be there."""
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def grown(folder: Path, rows: int) -> tuple[Path, Path]:
     data, truth = (folder / "data" / f"{name}{ending}" for ending in (".jsonl", ".truth.tsv"))
     if not data.is_file():
         script = [sys.executable, SCRIPTS / "make_big.py", str(rows), f"{name}.tmp"]
-        subprocess.run(script, check=True, env={"BENCH": str(folder)})
+        subprocess.run(script, check=True, env=os.environ | {"BENCH": str(folder)})
         (folder / f"data/{name}.tmp.truth.tsv").rename(truth)
         (folder / f"data/{name}.tmp.jsonl").rename(data)
     return data, truth
@@ -52,6 +53,8 @@ def alike(folder: Path) -> Path:
             "0.8",
             folder / "tmp.npz",
         ]
-        subprocess.run(script, check=True, stdout=subprocess.DEVNULL, env={"NUMBA_CACHE_DIR": str(folder / "kernels")})
+        subprocess.run(
+            script, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"NUMBA_CACHE_DIR": str(folder / "kernels")}
+        )
         (folder / "tmp.npz").rename(pairs)
     return pairs

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks import corpus, peers, usage
+from tests.benchmarks import Row, corpus, peers, usage
 from tests.benchmarks.usage import Usage
 
 GOALS = {"text-dedup": 7, "data-juicer": 14, "datatrove": 20, "rensa": 2.5}  # times our wall seconds, at least
@@ -20,7 +20,7 @@ FLOOR = 40  # times the floor, at most
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def rows(folder: Path) -> Iterator[tuple[str, str, str]]:
+def rows(folder: Path) -> Iterator[Row]:
     """Ours, the ratios, and what each tool takes."""
     data, work = corpus.mix(folder), folder / "peers"
     mine, pairs = rounds(peers.commands(folder, data, work), peers.ours(data, work / "ours.txt"), work)

@@ -1,4 +1,4 @@
-"""Near-duplicates of growing numbers of rows with planted copies: what our kernel takes, start, reading and writing included.
+"""Near-duplicates of more and more rows with planted copies: what our kernel takes, start, reading and writing included.
 
 `BENCH_LARGEST` is the largest number of rows, 1000000 by default.
 """
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks import corpus, peers, usage
+from tests.benchmarks import Row, corpus, peers, usage
 
 MIX = 52_002
 SIZES = (MIX, 200_000, 1_000_000)
 GOALS = {1_000_000: ("under 60", "under 1500")}  # CPU seconds, MB
 
 
-def rows(folder: Path) -> Iterator[tuple[str, str, str]]:
+def rows(folder: Path) -> Iterator[Row]:
     """Wall, CPU and memory at each size."""
     for size in chosen():
         data = corpus.mix(folder) if size == MIX else corpus.grown(folder, size)[0]

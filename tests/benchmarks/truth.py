@@ -16,11 +16,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.benchmarks import corpus, near_dedup, peers, usage
+from stages import dedup
+from tests.benchmarks import Row, corpus, near_dedup, peers, usage
 
-THRESHOLD = near_dedup.Params().threshold
+THRESHOLD = dedup.Params().threshold
 GRADES = {(0.9, 1.01): "at least 1.000", (0.8, 0.9): "at least 0.990", (0.7, 0.8): "", (0.0, 0.7): ""}
-Row = tuple[str, str, str]
 
 
 class Verdicts(NamedTuple):
