@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 
 from stages.contract import engine
 from stages.dedup import Params, exact
-from stages.text.minhash import signatures
+from stages.text.minhash import PERMUTATIONS, signatures
 from stages.text.near import near
 
 SPAN = 2_000_000  # bytes of the file that a process signs at a time
+FACTS = [("offset", "<i8"), ("length", "<i8"), ("digest", "V16")]  # what is kept of a row beside its id
+BLOCK = 1 << 14  # signatures read at once
 
 
 class Row(msgspec.Struct):
@@ -31,15 +34,6 @@ class Row(msgspec.Struct):
 
     id: str
     text: str
-
-
-class Fact(msgspec.Struct):
-    """What is kept of a row."""
-
-    id: str
-    offset: int
-    length: int
-    digest: bytes
 
 
 decode = msgspec.json.Decoder(Row).decode
@@ -55,19 +49,17 @@ def rows(path: Path, start: int, stop: int) -> Iterator[tuple[int, Row]]:
             offset += len(line)
 
 
-def signed(path: Path, start: int) -> tuple[list[Fact], NDArray[np.uint32]]:
-    """Facts and signatures, shape (rows, 128), of the rows of one span."""
+def signed(start: int, path: Path) -> tuple[list[str], NDArray[np.void], NDArray[np.uint32]]:
+    """Ids, facts and signatures, shape (rows, 128), of the rows of one span."""
     found = list(rows(path, start, start + SPAN))
-    facts = [
-        Fact(row.id, offset, len(row.text), hashlib.blake2b(row.text.encode(), digest_size=16).digest())
-        for offset, row in found
-    ]
-    return facts, signatures([row.text for _, row in found])
+    digests = (hashlib.blake2b(row.text.encode(), digest_size=16).digest() for _, row in found)
+    facts = [(offset, len(row.text), digest) for (offset, row), digest in zip(found, digests, strict=True)]
+    return [row.id for _, row in found], np.array(facts, FACTS), signatures([row.text for _, row in found])
 
 
-def preference(lengths: list[int]) -> list[int]:
+def preference(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Row numbers, the longest first, as `dedup` prefers them; equal ones in the file's order."""
-    return sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    return np.argsort(-lengths, kind="stable")
 
 
 def texts_of(members: list[str], path: Path, offsets: dict[str, int]) -> dict[str, str]:
@@ -81,23 +73,37 @@ def texts_of(members: list[str], path: Path, offsets: dict[str, int]) -> dict[st
         return {member: text(member) for member in sorted(members, key=offsets.__getitem__)}
 
 
+def in_order(spool: Any, chosen: NDArray[np.int64], count: int) -> NDArray[np.uint32]:
+    """The signatures of the chosen rows, in their order, from a file with those of all rows: never two copies."""
+    table = np.empty((len(chosen), PERMUTATIONS), np.uint32)
+    place = np.full(count, -1)
+    place[chosen] = np.arange(len(chosen))
+    spool.seek(0)
+    for start in range(0, count, BLOCK):
+        part = np.frombuffer(spool.read(BLOCK * table[:1].nbytes), np.uint32).reshape(-1, PERMUTATIONS)
+        these = place[start : start + BLOCK]
+        table[these[these >= 0]] = part[these >= 0]
+    return table
+
+
 def matches(path: Path) -> tuple[list[str], dict[str, tuple[str, float]]]:
     """All ids in the file's order; and of each row that is dropped its survivor and the similarity."""
-    spans = range(0, path.stat().st_size, SPAN)
-    parts = list(engine.map(partial(signed, path), spans))
-    facts = list(chain.from_iterable(part for part, _ in parts))
-    order = preference([fact.length for fact in facts])
-    same = exact([facts[row].id for row in order], [facts[row].digest for row in order])
-    rest = [row for row in order if facts[row].id not in same]
-    table = np.concatenate([part for _, part in parts])[rest]
-    del parts
-    offsets = {fact.id: fact.offset for fact in facts}
+    ids, parts = [], []
+    with TemporaryFile() as spool:
+        for named, part, signs in engine.map(partial(signed, path=path), range(0, path.stat().st_size, SPAN)):
+            ids += named
+            parts.append(part)
+            spool.write(signs)
+        facts = np.concatenate(parts)
+        order = preference(facts["length"])
+        same = exact([ids[row] for row in order], facts["digest"][order].tolist())
+        rest = order[[ids[row] not in same for row in order]]
+        table = in_order(spool, rest, len(ids))
+    read = partial(texts_of, path=path, offsets=dict(zip(ids, facts["offset"].tolist(), strict=True)))
     limits = Params()
     bounds = (limits.threshold, limits.floor, limits.recall, limits.compared)
-    read = partial(texts_of, path=path, offsets=offsets)
-    alike, _ = near([facts[row].id for row in rest], table, read, *bounds)
-    copies = {copy: alike.get(first, (first, 1.0)) for copy, first in same.items()}
-    return list(offsets), alike | copies
+    alike, _ = near([ids[row] for row in rest], table, read, *bounds)
+    return ids, alike | {copy: alike.get(first, (first, 1.0)) for copy, first in same.items()}
 
 
 def main(source: str, kept: str, matched: str = os.devnull) -> None:

@@ -49,7 +49,7 @@ def of_the_mix(folder: Path) -> Iterator[Row]:
     """Ours against all exact pairs."""
     data = corpus.mix(folder)
     verdicts, exact = verdicts_on(data, folder), exact_pairs(corpus.alike(folder))
-    greedy = exact_greedy(exact, near_dedup.preference([len(text) for text in texts(data)]))
+    greedy = exact_greedy(exact, near_dedup.preference(np.array([len(text) for text in texts(data)])).tolist())
     left = np.count_nonzero(verdicts.kept[exact.low] & verdicts.kept[exact.high])
     other = np.count_nonzero(verdicts.kept != greedy)
     what = "52,002 records"
