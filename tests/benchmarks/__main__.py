@@ -81,8 +81,13 @@ def measured(part: str, folder: Path) -> dict[str, Any]:
 def write(results: dict[str, Any]) -> None:
     """The rows, and the page with them."""
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / "README.md").write_text(page(results))
+
+
+def page(results: dict[str, Any]) -> str:
+    """What stands in README.md."""
     parts = "".join(section(part, result) for part, result in results.items())
-    (HERE / "README.md").write_text(PAGE.format(interval=usage.INTERVAL, parts=parts))
+    return PAGE.format(interval=usage.INTERVAL, parts=parts)
 
 
 def section(part: str, result: dict[str, Any]) -> str:
