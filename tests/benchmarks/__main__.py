@@ -22,7 +22,7 @@ PAGE = """# Benchmarks
 
 Written by `make bench` from `results.json`. `make bench PARTS="sample near"` runs these parts and keeps the rows of the
 others. CPU is user and system time, memory the largest sum of proportional set sizes, sampled every {interval} s, both of
-the whole process tree. Values are medians of interleaved rounds, because machines are shared and noisy.
+the whole process tree. What is compared is run in turn, round by round, because machines are shared and noisy.
 
 | variable | |
 |---|---|
@@ -35,7 +35,7 @@ PART = """
 
 {about}
 
-{rounds} on {cores} cores.
+*{rounds}, on {cores} cores.*
 
 | what | measured | goal |
 |---|--:|--:|
@@ -71,11 +71,11 @@ def place() -> AbstractContextManager[Any]:
 
 def measured(part: str, folder: Path) -> dict[str, Any]:
     """A part's rows, and how they were measured."""
-    rows = []
-    for row in import_module(f"tests.benchmarks.{part}").rows(folder):
+    module, rows = import_module(f"tests.benchmarks.{part}"), []
+    for row in module.rows(folder):
         print(" | ".join(row), flush=True)
         rows.append(row)
-    return {"rounds": usage.ROUNDS, "cores": os.cpu_count(), "rows": rows}
+    return {"rounds": getattr(module, "ROUNDS", 1), "cores": os.cpu_count(), "rows": rows}
 
 
 def write(results: dict[str, Any]) -> None:
@@ -93,8 +93,7 @@ def page(results: dict[str, Any]) -> str:
 def section(part: str, result: dict[str, Any]) -> str:
     """The part of the page that a part has."""
     table = "\n".join(f"| {' | '.join(row)} |" for row in result["rows"])
-    number = result["rounds"]
-    rounds = f"{number} round{'s' * (number != 1)}"
+    rounds = "Measured once" if result["rounds"] == 1 else f"Medians of {result['rounds']} rounds"
     about = (import_module(f"tests.benchmarks.{part}").__doc__ or "").strip()
     return PART.format(name=part, about=about, rounds=rounds, cores=result["cores"], table=table)
 

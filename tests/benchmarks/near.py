@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks import Row, corpus, peers, usage
-from tests.benchmarks.usage import Usage
+from tests.benchmarks.usage import ROUNDS, Usage
 
 GOALS = {"text-dedup": 7, "data-juicer": 14, "datatrove": 20, "rensa": 2.5}  # times our wall seconds, at least
 FLOOR = 40  # times the floor, at most
@@ -43,7 +43,7 @@ def rounds(
 ) -> tuple[list[Usage], dict[str, list[tuple[Usage, Usage]]]]:
     """All our runs; and of each peer the runs, each with the run of ours just before it."""
     pairs: dict[str, list[tuple[Usage, Usage]]] = {name: [] for name in commands}
-    for number in range(usage.ROUNDS):
+    for number in range(ROUNDS):
         for name, command in commands.items():
             both = measured(own, work), measured(command, work)
             pairs[name].append(both)

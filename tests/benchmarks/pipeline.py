@@ -17,7 +17,7 @@ import yaml
 
 from stages.contract import params
 from tests.benchmarks import Row, corpus, environments, usage
-from tests.benchmarks.usage import Usage
+from tests.benchmarks.usage import ROUNDS, Usage
 from tests.conftest import REPOSITORY, SAMPLE, dvc, run
 
 
@@ -25,7 +25,7 @@ def rows(folder: Path) -> Iterator[Row]:
     """CPU against the sketch, and what a run takes."""
     data = corpus.mix(folder)
     sketched(folder, data)  # compiles its kernels
-    theirs, ours = zip(*[(sketched(folder, data), rebuilt(folder, data)) for _ in range(usage.ROUNDS)], strict=True)
+    theirs, ours = zip(*[(sketched(folder, data), rebuilt(folder, data)) for _ in range(ROUNDS)], strict=True)
     ratio = median(own.cpu / other.cpu for own, other in zip(ours, theirs, strict=True))
     wall, cpu, memory = (median(column) for column in zip(*ours, strict=True))
     yield "CPU against the sketch", f"{ratio:.1f} times", "4 times"

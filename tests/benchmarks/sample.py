@@ -6,12 +6,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks import Row, usage
+from tests.benchmarks.usage import ROUNDS
 from tests.conftest import instances, sample_project, stage
 
 
 def rows(folder: Path) -> Iterator[Row]:
     """CPU seconds of a stage instance, on average."""
-    measured = [sample_seconds(folder) for _ in range(usage.ROUNDS)]
+    measured = [sample_seconds(folder) for _ in range(ROUNDS)]
     seconds, (number, *_) = zip(*measured, strict=True)
     yield f"CPU seconds of a stage instance, on average of {number}", f"{median(seconds):.2f}", "0.6"
 

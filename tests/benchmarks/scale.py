@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks import Row, corpus, peers, usage
+from tests.benchmarks.usage import ROUNDS
 
 MIX = 52_002
 SIZES = (MIX, 200_000, 1_000_000)
@@ -20,7 +21,7 @@ def rows(folder: Path) -> Iterator[Row]:
     for size in chosen():
         data = corpus.mix(folder) if size == MIX else corpus.grown(folder, size)[0]
         command = peers.ours(data, folder / "kept.txt")
-        runs = [usage.of_command(command, folder / "log") for _ in range(usage.ROUNDS)]
+        runs = [usage.of_command(command, folder / "log") for _ in range(ROUNDS)]
         wall, cpu, memory = (median(column) for column in zip(*runs, strict=True))
         processor, room = GOALS.get(size, ("", ""))
         yield f"{size:,} rows: wall seconds", f"{wall:.1f}", ""

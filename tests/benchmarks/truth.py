@@ -1,9 +1,9 @@
 """What our kernel drops, held against the truth: all pairs of the 52,002 records by an exact join, and planted copies.
 
 *Exact greedy* is what `dedup` promises with nothing estimated: rows in the order of preference, each dropped if it matches a
-row that was kept before it. A drop is *without a match* if its survivor was dropped too, or if their runs of five
-characters, counted here as Python's own sets, are less alike than the threshold. A planted copy is caught when it or its
-original is dropped. `BENCH_LARGEST` is the largest number of rows with planted copies, 200000 by default.
+row that was kept before it. A drop is *without a match* if its survivor was dropped too, or is less alike than the
+threshold, by the join or, for planted copies, by Python's own sets of runs of five characters. A planted copy is caught
+when it or its original is dropped. `BENCH_LARGEST` is the largest number of rows with planted copies, 200000 by default.
 """
 
 import os
