@@ -1,4 +1,4 @@
-# make run · make test · make drill · make bench · make lock. Nothing needs to be activated: every target finds .venv itself.
+# make run · make test · make drill · make bench [PARTS="near truth"] · make lock. Nothing needs to be activated: every target finds .venv itself.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -26,7 +26,7 @@ drill: $(READY)
 	@dataset drill
 
 bench: $(READY)
-	@python -m tests.benchmarks
+	@python -m tests.benchmarks $(PARTS)
 
 # Versions of the libraries that change answers follow the lock: they are params of the stages that use them.
 lock:

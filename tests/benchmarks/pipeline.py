@@ -1,0 +1,72 @@
+"""The whole `dvc repro` of 52,002 records, against a sketch that does the whole curation with compiled kernels.
+
+The sketch, `proto_e2e.py … fast`, runs over the same records in the same rounds. It reads, filters, tells languages,
+replaces personal data, counts tokens, estimates near-duplicates and splits. The pipeline does this too, verifies every
+near-duplicate exactly, keeps scores, origins and reasons, and writes three formats and the reports; DVC hashes and
+caches it all.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from stages.contract import params
+from tests.benchmarks import Row, corpus, environments, usage
+from tests.benchmarks.usage import ROUNDS, Usage
+from tests.conftest import REPOSITORY, SAMPLE, dvc, run
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """CPU against the sketch, and what a run takes."""
+    data = corpus.mix(folder)
+    sketched(folder, data)  # compiles its kernels
+    theirs, ours = zip(*[(sketched(folder, data), rebuilt(folder, data)) for _ in range(ROUNDS)], strict=True)
+    ratio = median(own.cpu / other.cpu for own, other in zip(ours, theirs, strict=True))
+    wall, cpu, memory = (median(column) for column in zip(*ours, strict=True))
+    yield "CPU against the sketch", f"{ratio:.1f} times", "4 times"
+    yield "CPU seconds", f"{cpu:.1f}", ""
+    yield "the sketch: CPU seconds", f"{median(other.cpu for other in theirs):.1f}", ""
+    yield "wall seconds", f"{wall:.1f}", ""
+    yield "peak memory of the tree, MB", f"{memory:.0f}", "1500"
+
+
+def sketched(folder: Path, data: Path) -> Usage:
+    """What the sketch takes."""
+    command = [environments.python(folder, "yardstick"), corpus.SCRIPTS / "proto_e2e.py", data, folder / "out", "fast"]
+    return usage.of_command(command, folder / "log", NUMBA_CACHE_DIR=str(folder / "kernels"))
+
+
+def rebuilt(folder: Path, data: Path) -> Usage:
+    """What `dvc repro` takes in a fresh project."""
+    with TemporaryDirectory(dir=folder) as name:
+        root = project(Path(name), data)
+        used = usage.of(lambda: dvc(root, "repro", "-q"))
+    print(f"round: {used.wall:.1f} s wall, {used.cpu:.1f} s CPU, {used.memory:.0f} MB", flush=True)
+    return used
+
+
+def project(root: Path, data: Path) -> Path:
+    """A DVC project whose only source is a folder with this file."""
+    for name in ("stages", "lineage"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SAMPLE / "data/eval", root / "data/eval")
+    (root / "data/sources/mix").mkdir(parents=True)
+    os.link(data, root / "data/sources/mix/1.jsonl")
+    stanzas = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
+    chosen = params.read_yaml(SAMPLE / "params.yaml")
+    del stanzas["stages"]["generate"], chosen["generate"]
+    chosen["sources"] = {"mix": {"path": "data/sources/mix", "match": "*.jsonl", "licence": "Apache-2.0"}}
+    chosen["filter"]["language"]["allowed"] = ["en", "zh"]
+    (root / "dvc.yaml").write_text(yaml.safe_dump(stanzas, sort_keys=False))
+    (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(REPOSITORY / name, root)
+    run("git", "init", "-q", cwd=root)
+    dvc(root, "init", "-q", "-f")
+    dvc(root, "config", "core.analytics", "false")
+    return root
