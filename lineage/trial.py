@@ -195,7 +195,7 @@ def measured_checks() -> set[str]:
 def measured(name: str, share: float) -> Iterator[tuple[str, dict[str, Any]]]:
     """The scores of the records of a source, measured now."""
     given = params.of_stage("measure", measure.Params)
-    measure.prepare()
+    measure.prepare(SAMPLE)
     for path in shards.of(paths.records(name)):
         for record in run.records_of(run.Shard(path, set(), share)):
             yield record.id, decode(encode(measure.measure(record, given)))

@@ -32,11 +32,11 @@ Params = msgspec.defstruct(
 """`skip` names checks that are not measured, and then not decided; the rest is what the checks measure with."""
 
 
-def prepare() -> None:
-    """Load what the checks need before the work is shared out, so that the workers need not load it each."""
+def prepare(records: int) -> None:
+    """Load what measuring about so many records needs before the work is shared out, so that the workers need not."""
     from stages.text import language, minhash, tokens
 
-    minhash.permutations()
+    minhash.warm_up(records)
     tokens.encoding()
     language.model()
 

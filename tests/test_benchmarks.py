@@ -49,7 +49,7 @@ def test_copies_and_near_duplicates_of_a_file_are_matched_with_a_kept_row(rows: 
     kept, matches = tmp_path / "kept.txt", tmp_path / "matches.tsv"
     near_dedup.main(str(rows), str(kept), str(matches))
     assert kept.read_text().split() == ["1", "2", "3"]  # the second space makes row 2 the longer of two that are equal
-    assert matches.read_text().splitlines() == ["0\t2\t1.0", "4\t1\t1.0"]
+    assert matches.read_text().splitlines() == ["0\t2\t1.000000", "4\t1\t1.000000"]
 
 
 def test_the_exact_greedy_keeps_what_no_kept_row_matches() -> None:

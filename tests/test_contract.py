@@ -336,14 +336,29 @@ def test_an_error_in_a_worker_stops_the_map(monkeypatch):
 @given(st.lists(st.integers(0, 2**128 - 1), min_size=1, max_size=12_000, unique=True), st.integers(1, 50))
 def test_appending_changes_the_last_shard_only(numbers, extra):
     ids = [digest(number) for number in numbers]
-    before = list(intake.cuts(ids))
-    after = list(intake.cuts(ids + [digest("more", number) for number in range(extra)]))
+    origins = ["a.jsonl:1"] * (len(ids) + extra)
+    before = list(intake.cuts(ids, origins))
+    after = list(intake.cuts(ids + [digest("more", number) for number in range(extra)], origins))
     assert after[: len(before) - 1] == before[:-1]
     assert after[-1][1] == len(ids) + extra
 
 
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=8), st.integers(1, 400))
+def test_a_new_file_is_a_new_shard_unless_the_last_one_is_tiny(lengths, extra):
+    origins = [f"{file}.jsonl:{row}" for file, length in enumerate([*lengths, extra]) for row in range(length)]
+    ids = [digest(number) for number in range(len(origins))]
+    before = list(intake.cuts(ids[: sum(lengths)], origins))
+    after = list(intake.cuts(ids, origins))
+    assert after[: len(before) - 1] == before[:-1]
+    last = before[-1][1] - before[-1][0]
+    assert (after[len(before) - 1] == before[-1]) == (last >= 250)
+
+
 def test_a_shard_holds_about_four_thousand_rows_and_never_over_sixteen():
-    sizes = [end - start for start, end in intake.cuts([digest(number) for number in range(200_000)])]
+    sizes = [
+        end - start
+        for start, end in intake.cuts([digest(number) for number in range(200_000)], ["a.jsonl:1"] * 200_000)
+    ]
     assert max(sizes) <= shards.LARGEST
     assert 2_500 < sum(sizes) / len(sizes) < 5_500
 

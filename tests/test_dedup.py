@@ -167,6 +167,7 @@ def test_the_hash_of_every_length_a_run_can_have_is_that_of_the_reference(length
         "🍏🍐🍊🍋🍌🍉",
         "🍏",
         "naïve café — 3 € 🎉 好",
+        "NAÏVE\u00a0\u3000 Café\u2003\u2028x\x85y\u1680z\u202f1\u205f \x1c",
         "abc" * 30_000,  # longer than a block
     ],
     ids=lambda text: text[:12] or "empty",
@@ -492,7 +493,7 @@ def test_what_was_not_compared_is_told(loops: str, monkeypatch: pytest.MonkeyPat
     assert not near_texts(texts[:4], Bounds(0.8, 0.5, 0.98, 64)).left.any()
 
 
-@given(st.lists(st.text(alphabet="ab é好👍\n", max_size=12), max_size=30))
+@given(st.lists(st.text(alphabet="aB É好👍\n\u3000\xa0\u200b", max_size=12), max_size=30))
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_the_compiled_loops_give_what_the_plain_ones_give(found: list[str]) -> None:
     kernel = import_module("stages.text.kernel")

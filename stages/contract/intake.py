@@ -7,7 +7,7 @@ record depends on how many equal ones the source has; memory holds the ids, not 
 import re
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -217,7 +217,7 @@ def meta_at(file: Any, offsets: "array[int]", place: int) -> bytes:
 def write_shards(ids: list[str], taken: Taken, spool: Path, records: Path, origins: Path) -> None:
     """Cut the spooled records into shards, with their final ids and their origins beside them."""
     with spool.open("rb") as file:
-        for number, (start, end) in enumerate(cuts(ids)):
+        for number, (start, end) in enumerate(cuts(ids, taken.origins)):
             lines = (
                 line[:7] + identifier.encode() + line[39:-1]
                 for identifier, line in zip(ids[start:end], file, strict=False)
@@ -227,13 +227,21 @@ def write_shards(ids: list[str], taken: Taken, spool: Path, records: Path, origi
             shards.write(origins / shards.name(number), (encode({"id": i, "origin": origin}) for i, origin in found))
 
 
-def cuts(ids: list[str]) -> Iterator[tuple[int, int]]:
-    """Where each shard starts and ends."""
+def cuts(ids: list[str], origins: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where each shard starts and ends: where an id says so, and where a file ends, so that a new file is a new shard."""
     start = 0
     for end, identifier in enumerate(ids, 1):
-        if end == len(ids) or shards.ends_shard(identifier, end - start):
+        whole = end == len(ids) or (
+            end - start >= shards.WORTHWHILE and file_of(origins[end - 1]) != file_of(origins[end])
+        )
+        if whole or shards.ends_shard(identifier, end - start):
             yield start, end
             start = end
+
+
+def file_of(origin: str) -> str:
+    """The file of an origin, which ends with the place in it."""
+    return origin.rpartition(":")[0]
 
 
 def numbered(drops: list[tuple[Drop, str]]) -> list[tuple[Drop, str]]:

@@ -20,6 +20,7 @@ import msgspec
 from stages.contract import engine, params, paths, progress, shards
 from stages.contract.record import Record, decode, decode_record, digest, encode
 
+ROWS = 4_000  # of a shard, about
 CODE = (
     "stages/checks",
     "stages/text",
@@ -66,7 +67,7 @@ def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
         places = {record: (scores / record.name, signed_beside(signatures / record.name)) for record in records}
         fresh = [record for record in records if not taken_over(old.get(origin[record]), *places[record], source)]
         if fresh:
-            stage.prepare()
+            stage.prepare(len(fresh) * ROWS)
         measured = progress.over_files(engine.map(work, fresh), f"measure {source}", fresh)
         for record, (rows, signed) in zip(fresh, measured, strict=True):
             first = {"measured_from": origin[record], "rows": sha256(b"\n".join(rows)), "signatures": sha256(signed)}

@@ -15,6 +15,7 @@ from typing import Any
 from stages.contract.record import Drop, decode, decode_drop, encode
 
 SMALLEST, LARGEST = 1_000, 16_000  # rows in a shard
+WORTHWHILE = 250  # rows of a file that is not put into one shard with the next: a thousand tiny files are
 ONE_IN = 3_000  # a row in so many ends its shard, so a shard holds about 4,000 rows
 
 

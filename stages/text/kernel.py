@@ -10,6 +10,7 @@ from numba import njit
 WIDTH = 5  # letters in a run, as shingles.RUN
 P1, P2, P3, P4, P5 = (np.uint32(p) for p in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1))  # xxHash
 PRIME = np.uint64(0x100000001B3)  # FNV's, as shingles.PRIME
+CACHED = 1 << 24  # runs of survivors kept while they may be needed again: 128 MB
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 by the golden ratio: spreads numbers over a table
 
 
@@ -99,28 +100,43 @@ def ascii_hashes(data, hashes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def folded(data, start, stop, lower, out):  # type: ignore[no-untyped-def]
-    """Write the text with single spaces, and in lower case if asked; its length in bytes, and whether it is all ASCII.
+def space_beyond(data, at, stop):  # type: ignore[no-untyped-def]
+    """How many bytes the space beyond ASCII takes that stands here; 0 if none does."""
+    if data[at] == 0xC2 and at + 1 < stop:
+        return 2 if data[at + 1] == 0x85 or data[at + 1] == 0xA0 else 0
+    if not 0xE1 <= data[at] <= 0xE3 or at + 2 >= stop:
+        return 0
+    letter = (data[at] & 15) << 12 | (data[at + 1] & 63) << 6 | data[at + 2] & 63
+    if 0x2000 <= letter <= 0x200A or letter == 0x2028 or letter == 0x2029 or letter == 0x202F:
+        return 3
+    return 3 if letter == 0x1680 or letter == 0x205F or letter == 0x3000 else 0
 
-    Texts beyond ASCII come folded already, so that only bytes of ASCII can change here.
+
+@njit(cache=True)
+def folded(data, start, stop, lower, out):  # type: ignore[no-untyped-def]
+    """Write the text with single spaces, and ASCII in lower case if asked; its length in bytes, and whether it is ASCII.
+
+    Texts beyond ASCII come in lower case already.
     """
-    length, gap, ascii_only = 0, False, True
-    for at in range(start, stop):
+    length, gap, seen, at = 0, False, np.uint8(0), start
+    while at < stop:
         byte = data[at]
-        if byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31:  # what str.split splits at
+        space = 1 if byte <= 32 and (byte == 32 or 9 <= byte <= 13 or byte >= 28) else 0  # what str.split splits at
+        if byte >= 0xC2:
+            space = space_beyond(data, at, stop)
+        if space:
             gap = length > 0
+            at += space
             continue
         if gap:
             out[length] = 32
             length += 1
             gap = False
-        if byte >= 128:
-            ascii_only = False
-        elif lower and 65 <= byte <= 90:
-            byte += np.uint8(32)
-        out[length] = byte
+        seen |= byte
+        out[length] = byte + np.uint8(32) if lower and 65 <= byte <= 90 else byte
         length += 1
-    return length, ascii_only
+        at += 1
+    return length, seen < 128
 
 
 @njit(cache=True)
@@ -131,7 +147,7 @@ def run_hashes(data, starts, lower):  # type: ignore[no-untyped-def]
     for text in range(count):
         longest = max(longest, starts[text + 1] - starts[text])
     text_bytes = np.empty(longest + 1, np.uint8)
-    heads = np.empty(longest + 1, np.int64)
+    heads, as_ascii = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.uint32)
     hashes = np.empty(starts[count] - starts[0] + count, np.uint32)
     firsts = np.empty(count + 1, np.int64)
     total = 0
@@ -151,11 +167,37 @@ def run_hashes(data, starts, lower):  # type: ignore[no-untyped-def]
         heads[letters] = length
         width = min(letters, WIDTH)
         runs = letters - width + 1
+        if length >= WIDTH:
+            ascii_hashes(text_bytes, as_ascii[: length - WIDTH + 1])
         for at in range(runs):
-            hashes[total + at] = xxh32(text_bytes, heads[at], heads[at + width] - heads[at])
+            span = heads[at + width] - heads[at]
+            hashes[total + at] = as_ascii[heads[at]] if span == WIDTH else xxh32(text_bytes, heads[at], span)
         total += runs
     firsts[count] = total
     return hashes[:total], firsts
+
+
+@njit(cache=True)
+def folded_pairs(data, starts, lower):  # type: ignore[no-untyped-def]
+    """Prompts and replies in turn, folded, each pair joined by a space; where a pair begins, its reply, and where it ends."""
+    count = (len(starts) - 1) // 2
+    out = np.empty(starts[-1] + count, np.uint8)
+    places = np.empty((3, count), np.int64)
+    end = 0
+    for pair in range(count):
+        places[0, pair] = end
+        length, _ = folded(data, starts[2 * pair], starts[2 * pair + 1], lower[2 * pair], out[end:])
+        end += length
+        reply, _ = folded(data, starts[2 * pair + 1], starts[2 * pair + 2], lower[2 * pair + 1], out[end + 1 :])
+        if length and reply:
+            out[end] = 32
+            end += 1
+        elif reply:
+            out[end : end + reply] = out[end + 1 : end + 1 + reply]
+        places[1, pair] = end
+        end += reply
+        places[2, pair] = end
+    return out[:end], places[0], places[1], places[2]
 
 
 @njit(cache=True)
@@ -163,9 +205,15 @@ def least(hashes, firsts, multipliers, summands):  # type: ignore[no-untyped-def
     """Of each permutation the least value over a text's runs, shape (texts, permutations)."""
     result = np.full((len(firsts) - 1, len(multipliers)), np.uint32(0xFFFFFFFF), np.uint32)
     for text in range(len(firsts) - 1):
-        row = result[text]
-        for at in range(firsts[text], firsts[text + 1]):
-            value = hashes[at]
+        own, row = hashes[firsts[text] : firsts[text + 1]], result[text]
+        whole = len(own) - len(own) % 4
+        for at in range(0, whole, 4):  # four at a time, because loading the permutations takes longer than using them
+            one, two, three, four = own[at], own[at + 1], own[at + 2], own[at + 3]
+            for place in range(len(multipliers)):
+                times, plus, so_far = multipliers[place], summands[place], row[place]
+                so_far = min(so_far, np.uint32(one * times + plus), np.uint32(two * times + plus))
+                row[place] = min(so_far, np.uint32(three * times + plus), np.uint32(four * times + plus))
+        for value in own[whole:]:
             for place in range(len(multipliers)):
                 row[place] = min(row[place], np.uint32(value * multipliers[place] + summands[place]))
     return result
@@ -223,36 +271,12 @@ def numbered(data, wide, start, stop, letters, out):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, inline="always")
-def slot_of(run, table, states, since, mask):  # type: ignore[no-untyped-def]
-    """Where a run stands among those entered since, or where it would."""
-    slot = np.int64((run * GOLDEN) >> np.uint64(20)) & mask
-    while states[slot] >= since and table[slot] != run:
-        slot = (slot + 1) & mask
+def slot_of(run, table, stamp, mask):  # type: ignore[no-untyped-def]
+    """Where a run stands among those with this stamp, or where it would; run and stamp lie side by side."""
+    slot = ((run * GOLDEN) >> np.uint64(20)) & mask
+    while table[slot, 1] == stamp and table[slot, 0] != run:
+        slot = (slot + np.uint64(1)) & mask
     return slot
-
-
-@njit(cache=True)
-def entered(runs, table, states, since, mask):  # type: ignore[no-untyped-def]
-    """Enter the runs of a text; how many are distinct. What was entered before `since` counts as not there."""
-    distinct = 0
-    for run in runs:
-        slot = slot_of(run, table, states, since, mask)
-        if states[slot] < since:
-            table[slot], states[slot] = run, since
-            distinct += 1
-    return distinct
-
-
-@njit(cache=True)
-def shared(runs, table, states, since, mask, now):  # type: ignore[no-untyped-def]
-    """How many distinct runs of another text were entered since; each is marked with `now`, to be counted once."""
-    found = 0
-    for run in runs:
-        slot = slot_of(run, table, states, since, mask)
-        if since <= states[slot] and states[slot] != now:
-            states[slot] = now
-            found += 1
-    return found
 
 
 @njit(cache=True)
@@ -261,19 +285,44 @@ def mask_for(count):  # type: ignore[no-untyped-def]
     slots = 16
     while slots < 2 * count:
         slots *= 2
-    return slots - 1
+    return np.uint64(slots - 1)
 
 
 @njit(cache=True)
-def jaccard(data, wide, here, there, letters, runs, table, states, clock):  # type: ignore[no-untyped-def]
-    """Exact similarity of two stretches of text; takes three ticks of the clock of the table."""
-    count = numbered(data, wide, here[0], here[1], letters, runs)
-    mask = mask_for(count)
-    size = entered(runs[:count], table, states, clock, mask)
-    count = numbered(data, wide, there[0], there[1], letters, runs)
-    both = shared(runs[:count], table, states, clock, mask, clock + 1)
-    distinct = entered(runs[:count], table, states, clock + 2, mask_for(count))
-    return both / (size + distinct - both)
+def distinct_runs(data, wide, begin, end, letters, runs, table, stamp):  # type: ignore[no-untyped-def]
+    """Enter the runs of a stretch of text into the table, and write the distinct ones; the mask, and how many."""
+    count = numbered(data, wide, begin, end, letters, runs)
+    mask, distinct = mask_for(count), 0
+    for run in runs[:count]:
+        slot = slot_of(run, table, stamp, mask)
+        if table[slot, 1] != stamp:
+            table[slot, 0], table[slot, 1] = run, stamp
+            runs[distinct] = run
+            distinct += 1
+    return mask, distinct
+
+
+@njit(cache=True)
+def shared(runs, table, stamp, mask, enough):  # type: ignore[no-untyped-def]
+    """How many of the distinct runs of another text are in the table; too few as soon as there cannot be `enough`."""
+    missing, spare = 0, len(runs) - enough
+    for run in runs:
+        slot = slot_of(run, table, stamp, mask)
+        if table[slot, 1] != stamp:
+            missing += 1
+            if missing > spare:
+                return 0
+    return len(runs) - missing
+
+
+@njit(cache=True)
+def jaccard(data, wide, here, there, letters, runs, table, stamp):  # type: ignore[no-untyped-def]
+    """Exact similarity of two stretches of text; uses two stamps."""
+    _, other = distinct_runs(data, wide, there[0], there[1], letters, runs, table, stamp + np.uint64(1))
+    others = runs[:other].copy()
+    mask, own = distinct_runs(data, wide, here[0], here[1], letters, runs, table, stamp)
+    both = shared(others, table, stamp, mask, 0)
+    return both / (own + other - both)
 
 
 @njit(cache=True)
@@ -325,6 +374,18 @@ def candidates(record, buckets, firsts, holds, held, sketches, likely, seen, fou
 
 
 @njit(cache=True)
+def cached(runs, sets, end):  # type: ignore[no-untyped-def]
+    """Keep a set after the `end` of those kept so far, round and round: where it is (-1: too large), and the new end."""
+    if 4 * len(runs) > len(sets):
+        return -1, end
+    if end % len(sets) + len(runs) > len(sets):
+        end += len(sets) - end % len(sets)
+    at = end % len(sets)
+    sets[at : at + len(runs)] = runs
+    return end, end + len(runs)
+
+
+@njit(cache=True)
 def greedy(  # type: ignore[no-untyped-def]
     buckets, rooms, sketches, data, begins, middles, ends, wide, prompts, threshold, floor, likely, compared, most_pairs
 ):
@@ -335,10 +396,15 @@ def greedy(  # type: ignore[no-untyped-def]
     held, holds = np.empty(firsts[-1], np.int32), np.zeros(len(rooms), np.int64)
     full = np.zeros(len(rooms), np.bool_)
     longest = max(1, (ends - begins).max())
-    letters, runs = np.empty(longest, np.uint32), np.empty(longest, np.uint64)
-    slots = mask_for(longest) + 1
-    table, states, now = np.empty(slots, np.uint64), np.zeros(slots, np.int64), 1
-    reply_table, reply_states, reply_clock = table.copy(), states.copy(), 1
+    letters, runs, others_runs = (
+        np.empty(longest, np.uint32),
+        np.empty(longest, np.uint64),
+        np.empty(longest, np.uint64),
+    )
+    slots = np.int64(mask_for(longest)) + 1
+    table, others_table, clock = np.zeros((slots, 2), np.uint64), np.zeros((slots, 2), np.uint64), np.uint64(0)
+    sets = np.empty(min(CACHED, (ends - begins).sum() + count), np.uint64)  # of survivors, the oldest overwritten
+    cached_at, cached_to = np.full(count, -1, np.int64), 0
     distinct, seen = np.zeros(count, np.int64), np.full(count, -1, np.int64)
     survivor, similarity = np.full(count, -1, np.int64), np.zeros(count, np.float64)
     left = np.zeros(count, np.bool_)
@@ -353,23 +419,35 @@ def greedy(  # type: ignore[no-untyped-def]
             continue
         number, found, equals = candidates(record, buckets, firsts, holds, held, sketches, likely, seen, found, equals)
         left[record] = number > compared
-        runs_here = numbered(data, wide, begins[record], ends[record], letters, runs)
-        mask, since, met = mask_for(runs_here), now + 1, 0
-        size = distinct[record] = entered(runs[:runs_here], table, states, since, mask)
-        now = since
+        stamp, met, mask = clock + np.uint64(1), 0, np.uint64(0)
+        clock = stamp
+        if number:
+            mask, distinct[record] = distinct_runs(
+                data, wide, begins[record], ends[record], letters, runs, table, stamp
+            )
+        size = distinct[record]
         for other in nearest(found, equals, number, compared):
-            if min(size, distinct[other]) < floor * max(size, distinct[other]):
+            if cached_at[other] >= 0 and cached_to - cached_at[other] <= len(sets):
+                at = cached_at[other] % len(sets)
+                theirs = sets[at : at + distinct[other]]
+            else:
+                clock += np.uint64(1)
+                _, distinct[other] = distinct_runs(
+                    data, wide, begins[other], ends[other], letters, others_runs, others_table, clock
+                )
+                theirs = others_runs[: distinct[other]]
+                cached_at[other], cached_to = cached(theirs, sets, cached_to)
+            if min(size, len(theirs)) < floor * max(size, len(theirs)):
                 continue  # fewer runs in all than would have to be shared
-            runs_there = numbered(data, wide, begins[other], ends[other], letters, runs)
-            now += 1
-            both = shared(runs[:runs_there], table, states, since, mask, now)
-            like = both / (size + distinct[other] - both)
+            both = shared(theirs, table, stamp, mask, np.int64(floor / (1 + floor) * (size + len(theirs))))
+            like = both / (size + len(theirs) - both)
             if like < floor:
                 continue
             if prompts[record] and prompts[record] == prompts[other]:
                 here, there = (middles[record], ends[record]), (middles[other], ends[other])
-                reply_clock += 3
-                if jaccard(data, wide, here, there, letters, runs, reply_table, reply_states, reply_clock) < threshold:
+                clock += np.uint64(2)
+                answers = jaccard(data, wide, here, there, letters, others_runs, others_table, clock - np.uint64(1))
+                if answers < threshold:
                     continue
             if like >= threshold:
                 survivor[record], similarity[record] = other, like

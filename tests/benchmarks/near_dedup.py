@@ -2,31 +2,29 @@
 
 `python -m tests.benchmarks.near_dedup ROWS.jsonl KEPT.txt [MATCHES.tsv]` compares the `text` of rows that have one and an
 `id`. It writes the ids that are kept, one a line, and of each other row its id, its survivor's and their similarity. It
-does what `measure` and `dedup` do: signatures on all cores, copies first, then `near` with the stage's own defaults, in
-the order of preference of rows that differ in nothing but their length. Texts are read again where they are compared.
+does what `measure` and `dedup` do: signatures on all cores, then `near` with the stage's own defaults, in the order of
+preference of rows that differ in nothing but their length. Texts are read again where they are compared.
 """
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.contract import engine
-from stages.dedup import Params, exact
-from stages.text.minhash import PERMUTATIONS, signatures
-from stages.text.near import near
+from stages.dedup import Params
+from stages.text import minhash
+from stages.text.near import Alike, Bounds, Texts, joined, near, texts
 
-SPAN = 2_000_000  # bytes of the file that a process signs at a time
-FACTS = [("offset", "<i8"), ("length", "<i8"), ("digest", "V16")]  # what is kept of a row beside its id
-BLOCK = 1 << 14  # signatures read at once
+SPAN = 4_000_000  # bytes of the file that a process signs at a time
+ROW = 1_000  # bytes of a row, about: what tells how many there are
 
 
 class Row(msgspec.Struct):
@@ -49,12 +47,13 @@ def rows(path: Path, start: int, stop: int) -> Iterator[tuple[int, Row]]:
             offset += len(line)
 
 
-def signed(start: int, path: Path) -> tuple[list[str], NDArray[np.void], NDArray[np.uint32]]:
-    """Ids, facts and signatures, shape (rows, 128), of the rows of one span."""
+def signed(start: int, path: Path, folder: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
+    """Offsets, lengths and digests of the rows of one span; their signatures go to a file."""
     found = list(rows(path, start, start + SPAN))
-    digests = (hashlib.blake2b(row.text.encode(), digest_size=16).digest() for _, row in found)
-    facts = [(offset, len(row.text), digest) for (offset, row), digest in zip(found, digests, strict=True)]
-    return [row.id for _, row in found], np.array(facts, FACTS), signatures([row.text for _, row in found])
+    np.save(folder / f"{start:015d}.npy", minhash.signatures([row.text for _, row in found]))
+    digests = b"".join(blake2b(row.text.encode(), digest_size=8).digest() for _, row in found)
+    offsets, lengths = ([offset for offset, _ in found], [len(row.text) for _, row in found])
+    return np.array(offsets, np.int64), np.array(lengths, np.int64), np.frombuffer(digests, np.uint64)
 
 
 def preference(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,55 +61,59 @@ def preference(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(-lengths, kind="stable")
 
 
-def texts_of(members: list[str], path: Path, offsets: dict[str, int]) -> dict[str, str]:
-    """The texts of these rows, read again in the file's order."""
+def read(offsets: list[int], path: Path) -> Texts:
+    """The texts of these rows."""
     with path.open("rb") as file:
 
-        def text(member: str) -> str:
-            file.seek(offsets[member])
+        def text(offset: int) -> str:
+            file.seek(offset)
             return decode(file.readline()).text
 
-        return {member: text(member) for member in sorted(members, key=offsets.__getitem__)}
+        return texts((text(offset), "", False) for offset in offsets)
 
 
-def in_order(spool: Any, chosen: NDArray[np.int64], count: int) -> NDArray[np.uint32]:
-    """The signatures of the chosen rows, in their order, from a file with those of all rows: never two copies."""
-    table = np.empty((len(chosen), PERMUTATIONS), np.uint32)
-    place = np.full(count, -1)
-    place[chosen] = np.arange(len(chosen))
-    spool.seek(0)
-    for start in range(0, count, BLOCK):
-        part = np.frombuffer(spool.read(BLOCK * table[:1].nbytes), np.uint32).reshape(-1, PERMUTATIONS)
-        these = place[start : start + BLOCK]
-        table[these[these >= 0]] = part[these >= 0]
-    return table
+def texts_of(chosen: NDArray[np.int64], path: Path) -> Texts:
+    """The texts that begin at these offsets, read in the order of the file, some thousands at a time."""
+    order = np.argsort(chosen)
+    parts = np.array_split(chosen[order], len(chosen) // 4_000 + 1)
+    found = joined(list(engine.map(partial(read, path=path), [part.tolist() for part in parts])))
+    return found.taken(np.argsort(order))
 
 
-def matches(path: Path) -> tuple[list[str], dict[str, tuple[str, float]]]:
-    """All ids in the file's order; and of each row that is dropped its survivor and the similarity."""
-    ids, parts = [], []
-    with TemporaryFile() as spool:
-        for named, part, signs in engine.map(partial(signed, path=path), range(0, path.stat().st_size, SPAN)):
-            ids += named
-            parts.append(part)
-            spool.write(signs)
-        facts = np.concatenate(parts)
-        order = preference(facts["length"])
-        same = exact([ids[row] for row in order], facts["digest"][order].tolist())
-        rest = order[[ids[row] not in same for row in order]]
-        table = in_order(spool, rest, len(ids))
-    read = partial(texts_of, path=path, offsets=dict(zip(ids, facts["offset"].tolist(), strict=True)))
-    limits = Params()
-    bounds = (limits.threshold, limits.floor, limits.recall, limits.compared)
-    alike, _ = near([ids[row] for row in rest], table, read, *bounds)
-    return ids, alike | {copy: alike.get(first, (first, 1.0)) for copy, first in same.items()}
+def matches(path: Path) -> tuple[NDArray[np.int64], Alike]:
+    """The order of preference of all rows, and what is alike in it."""
+    minhash.warm_up(path.stat().st_size // ROW)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        starts = range(0, path.stat().st_size, SPAN)
+        parts = list(engine.map(partial(signed, path=path, folder=folder), starts))
+        offsets, lengths, digests = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = preference(lengths)
+        limits = Params()
+        alike = near(
+            [np.load(part, mmap_mode="r") for part in sorted(folder.iterdir())],
+            order,
+            np.zeros(len(order), np.uint8),
+            digests[order],
+            np.zeros(len(order), np.uint64),
+            lambda places: texts_of(offsets[order[places]], path),
+            Bounds(limits.threshold, limits.floor, limits.recall, limits.compared),
+        )
+    return order, alike
 
 
 def main(source: str, kept: str, matched: str = os.devnull) -> None:
     """Write what is kept and what is not."""
-    ids, dropped = matches(Path(source))
-    Path(kept).write_text("".join(f"{row}\n" for row in ids if row not in dropped))
-    Path(matched).write_text("".join(f"{row}\t{other}\t{similarity}\n" for row, (other, similarity) in dropped.items()))
+    order, alike = matches(Path(source))
+    survivor = np.empty(len(order), np.int64)
+    survivor[order] = np.where(alike.survivor >= 0, order[alike.survivor], -1)
+    similarity = np.empty(len(order))
+    similarity[order] = alike.similarity
+    ids = [row.id for _, row in rows(Path(source), 0, Path(source).stat().st_size)]
+    Path(kept).write_text("".join(f"{ids[row]}\n" for row in np.flatnonzero(survivor < 0).tolist()))
+    with Path(matched).open("w") as file:
+        for row in np.flatnonzero(survivor >= 0).tolist():
+            file.write(f"{ids[row]}\t{ids[survivor[row]]}\t{similarity[row] or 1.0:.6f}\n")
 
 
 if __name__ == "__main__":
