@@ -316,6 +316,7 @@ def test_the_local_engine_gives_what_the_serial_one_gives_in_the_same_order(monk
     monkeypatch.setenv("DATASET_WORKERS", workers)
     monkeypatch.setenv("DATASET_ENGINE", "local")
     assert list(engine.map(abs, range(-20, 0))) == [abs(n) for n in range(-20, 0)]
+    assert list(engine.map(abs, list(range(-20, 0)))) == [abs(n) for n in range(-20, 0)]
 
 
 def test_an_unknown_engine_stops(monkeypatch):
