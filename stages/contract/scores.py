@@ -33,10 +33,14 @@ CODE = (
 
 def scores_of(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The id and the scores of every record of the source."""
+    for row in map(decode, lines_of(source)):
+        yield row.pop("id"), row
+
+
+def lines_of(source: str) -> Iterator[bytes]:
+    """The encoded scores of every record of the source."""
     for path in shards.of(paths.scores(source)):
-        for line in shards.lines(path)[1:]:
-            row = decode(line)
-            yield row.pop("id"), row
+        yield from shards.lines(path)[1:]
 
 
 def measured_with(stage: ModuleType, given: Any) -> str:
