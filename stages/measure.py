@@ -62,8 +62,8 @@ def values(records: list[Record], chosen: list[tuple[str, ModuleType, Any]]) -> 
     for name, check, limits in chosen if records else ():
         many = getattr(check, "measure_many", None)
         found = many(records, limits) if many else [check.measure(record, limits) for record in records]
-        for row, value in zip(rows, found, strict=True):
-            row[name] = value
+        for row, each in zip(rows, found, strict=True):
+            row[name] = each
     return rows
 
 
