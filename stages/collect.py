@@ -6,6 +6,7 @@ kind of its fault and the place inside the row. Redaction walks tool arguments a
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from math import isfinite
 from sys import intern
 from types import ModuleType
@@ -70,11 +71,16 @@ def check(name: str, source: Source) -> None:
 
 def shape_of(given: Any, source: Source) -> ModuleType:
     """The shape of a row: the declared one, or the one it has; row by row, so that the order of rows changes nothing."""
-    shapes = [formats.shape(name) for name in ([source.shape] if source.shape else formats.names())]
-    found = next((shape for shape in shapes if shape.matches(given)), None)
-    if found is None:
-        raise Fault("unknown_shape", {"expected": source.shape or "any of " + ", ".join(formats.names())})
-    return found
+    for shape in shapes(source.shape):
+        if shape.matches(given):
+            return shape
+    raise Fault("unknown_shape", {"expected": source.shape or "any of " + ", ".join(formats.names())})
+
+
+@cache
+def shapes(declared: str | None) -> list[ModuleType]:
+    """The shapes that a row can have."""
+    return [formats.shape(name) for name in ([declared] if declared else formats.names())]
 
 
 def read(row: Row, name: str, source: Source, params: Params) -> Record:

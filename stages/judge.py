@@ -6,6 +6,7 @@ Preference pairs and labelled answers are not scored: in them a bad answer is th
 """
 
 import re
+from string import ascii_uppercase
 from typing import Annotated, Any
 
 from msgspec import Meta as Limits
@@ -30,6 +31,8 @@ FILLER = re.compile(
 )
 STEM = 5  # letters: enough to know a word in its other forms
 HEARD = 200  # characters in which a reply shows whether it shouts
+LOUD, FEWEST = 0.6, 40  # share of capitals, and letters of which it is taken
+CAPITALS = ascii_uppercase.encode()
 SHORT = 25  # words: a reply up to here that deflects says nothing else
 STOP_WORDS = frozenset(
     [
@@ -142,15 +145,22 @@ def penalties(asked: str, said: str) -> dict[str, float]:
     """What is taken off a reply, by defect."""
     lower = said.lower().replace("’", "'")
     total = len(said.split())
-    letters = list(filter(str.isalpha, said[:HEARD]))
     content = telling(said) if total >= SHORT else []
     return {
         "deflects": 2.0 if total <= SHORT and DEFLECTION.search(lower) else 0.0,
         "filler": round(min(2.0, 3.0 * filler_share(lower, total)), 3),
         "off_topic": 1.0 if content and off_topic(asked, content) else 0.0,
-        "shouts": 1.0 if len(letters) >= 40 and sum(map(str.isupper, letters)) > 0.6 * len(letters) else 0.0,
+        "shouts": 1.0 if shouts(said[:HEARD]) else 0.0,
         "monotone": 1.0 if len(content) >= 40 and len(set(content)) < 0.3 * len(content) else 0.0,
     }
+
+
+def shouts(head: str) -> bool:
+    """Whether most letters are capitals."""
+    if head.isascii() and len(head) - len(head.encode().translate(None, CAPITALS)) <= LOUD * FEWEST:
+        return False  # too few capitals, told without a look at each letter: that is a fifth of the whole score's time
+    letters = list(filter(str.isalpha, head))
+    return len(letters) >= FEWEST and sum(map(str.isupper, letters)) > LOUD * len(letters)
 
 
 def telling(text: str) -> list[str]:

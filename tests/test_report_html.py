@@ -492,12 +492,12 @@ def test_an_excerpt_says_how_much_it_leaves_out() -> None:
 
 def test_what_is_new_in_a_copy_is_told_apart() -> None:
     runs = excerpt.runs("Hello. Open its menu\n and rename it", "Open its menu\n and choose it")
-    assert [text for text, new in runs if new] == ["Hello. ", "rename"]
+    assert [text for text, new in runs if new] == ["Hello. ", "rename "]
     assert "".join(text for text, _ in runs) == "Hello. Open its menu\n and rename it"
     copy, survivor = (excerpt.excerpt(record(*texts), 99) for texts in (("a b", "c d"), ("a b", "c")))
     assert [turn.said.runs for turn in excerpt.compared(copy, survivor).turns] == [
         (("a b", False),),
-        (("c", False), (" d", True)),
+        (("c ", False), ("d", True)),
     ]
 
 

@@ -4,15 +4,16 @@
 Environment variables, because a param would enter dvc.lock, and where a stage runs never changes what it writes.
 """
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import chain, islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages.contract.params import stop
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,19 +36,43 @@ def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         raise stop(f"DATASET_ENGINE: {engine!r} is unknown; set it to serial or local")
     source = iter(items)
     first = list(islice(source, 2))
-    items = chain(first, source)
     if engine == "serial" or len(first) < 2 or workers() == 1:
-        return (function(item) for item in items)
-    return across_processes(function, items)
+        return (function(item) for item in chain(first, source))
+    return across_processes(function, items if isinstance(items, list) else chain(first, source))
+
+
+inherited: list[Any] = []
+"""In a worker: the function, and the items if they were a list. A fork gets them for nothing, where sending costs."""
+
+
+def inherit(function: Callable[[T], R], items: list[T] | None) -> None:
+    """Keep what the worker was started with."""
+    inherited[:] = (function, items)
+
+
+def result_at(place: int) -> Any:
+    """The function of the item at a place of the list."""
+    function, items = inherited
+    return function(items[place])
+
+
+def result_of(item: Any) -> Any:
+    """The function of an item that was sent."""
+    return inherited[0](item)
 
 
 def across_processes(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """The same, with at most a few items under way per process, so that memory does not grow with the input."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    known = items if isinstance(items, list) else None
     waiting: deque[Future[R]] = deque()
-    with ProcessPoolExecutor(workers(), multiprocessing.get_context(method)) as pool:
-        for item in items:
-            waiting.append(pool.submit(function, item))
+    work: Callable[[Any], R] = result_of if known is None else result_at
+    with ProcessPoolExecutor(workers(), multiprocessing.get_context(method), inherit, (function, known)) as pool:
+        for item in items if known is None else range(len(known)):
+            waiting.append(pool.submit(work, item))
             if len(waiting) > 2 * workers():
                 yield waiting.popleft().result()
         while waiting:

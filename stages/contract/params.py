@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from datetime import date
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -292,6 +291,8 @@ def versions() -> dict[str, str]:
 def check_versions(stage: str) -> None:
     """Stop if a library that changes this stage's answers is not the locked one."""
     for library in versions_of(stage):
+        from importlib.metadata import version  # slow to load, and most stages depend on no library
+
         if (installed := version(library)) != versions().get(library):
             raise stop(
                 f"{library}: {installed} is installed, stages/versions.yaml names {versions().get(library)}; "

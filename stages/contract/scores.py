@@ -34,10 +34,14 @@ CODE = (
 
 def scores_of(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The id and the scores of every record of the source."""
+    for row in map(decode, lines_of(source)):
+        yield row.pop("id"), row
+
+
+def lines_of(source: str) -> Iterator[bytes]:
+    """The encoded scores of every record of the source."""
     for path in shards.of(paths.scores(source)):
-        for line in shards.lines(path)[1:]:
-            row = decode(line)
-            yield row.pop("id"), row
+        yield from shards.lines(path)[1:]
 
 
 def measured_with(stage: ModuleType, given: Any) -> str:
@@ -49,7 +53,7 @@ def measured_with(stage: ModuleType, given: Any) -> str:
         for file in sorted([repository / place, *(repository / place).rglob("*")])
         if file.is_file()
     )
-    code = [sha256(file.read_bytes()) for file in files if file.suffix in (".py", ".xz")]
+    code = [sha256(file.read_bytes()) for file in files if file.suffix == ".py"]
     libraries = {library: params.versions()[library] for library in params.versions_of("measure")}
     return digest(stage.__name__, code, msgspec.to_builtins(given), stage.comparison(), libraries)
 
@@ -123,17 +127,28 @@ def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], byte
 
     module = import_module(stage)
     records = [decode_record(line) for line in shards.lines(path)]
-    rows = [encode({"id": record.id, **measured(module, record, given)}) for record in records]
+    values = measured(module, records, given)
+    rows = [encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)]
     file = io.BytesIO()
     np.save(file, module.sign(records))
     return rows, file.getvalue()
 
 
-def measured(module: ModuleType, record: Record, given: Any) -> dict[str, Any]:
-    """The scores of one record; an error of a check says which record it broke on."""
+def measured(module: ModuleType, records: list[Record], given: Any) -> list[dict[str, Any]]:
+    """The scores of each record; an error of a check says which record it broke on."""
     try:
-        scores: dict[str, Any] = module.measure(record, given)
+        scores: list[dict[str, Any]] = module.measure_many(records, given)
+    except Exception:
+        for record in records:
+            measured_alone(module, record, given)
+        raise
+    return scores
+
+
+def measured_alone(module: ModuleType, record: Record, given: Any) -> None:
+    """Measure one record, to see whether it is the one that a check breaks on."""
+    try:
+        module.measure(record, given)
     except Exception as error:
         error.add_note(f"measure: broke on the record {record.id} of {record.source}; `dataset show --id {record.id}`")
         raise
-    return scores

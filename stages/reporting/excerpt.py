@@ -19,7 +19,7 @@ T = TypeVar("T")
 TURNS = 12  # shown of a conversation
 SHORT = 160  # characters of a name
 TURN_BYTES, MARK_BYTES = 160, 13  # of markup around a turn, and around words that are new
-WORDS = re.compile(r"\s+|\S+")
+WORDS = re.compile(r"\S+\s*|\s+")  # words with the white space after them: alone it would match everywhere, and slowly
 
 
 class Piece(Struct, frozen=True):
@@ -135,8 +135,9 @@ def compared_turns(own: tuple[Turn, ...], others: tuple[Turn, ...]) -> tuple[Tur
 
 def runs(text: str, other: str) -> tuple[tuple[str, bool], ...]:
     """The text cut where words begin or end that the other one has not."""
-    words, others = WORDS.findall(text), WORDS.findall(other)
-    steps = SequenceMatcher(None, others, words, autojunk=False).get_opcodes()
+    words = WORDS.findall(text)
+    bare, others = ([word.strip() for word in each] for each in (words, WORDS.findall(other)))
+    steps = SequenceMatcher(None, others, bare, autojunk=False).get_opcodes()
     return tuple(("".join(words[start:end]), step != "equal") for step, _, _, start, end in steps if start < end)
 
 

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct, json
 
 from stages.contract import gold, paths, shards
 from stages.contract.record import Drop, Meta, decode
-from stages.contract.scores import scores_of
+from stages.contract.scores import lines_of
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
@@ -25,6 +25,29 @@ class Head(Struct):
     tools: Raw = Raw()
 
 
+class Length(Struct):
+    """What the check `length` measured."""
+
+    prompt_tokens: int
+    reply_tokens: int
+    tokens: int
+    words: int
+
+
+class Language(Struct):
+    """What the check `language` measured of the reply."""
+
+    reply: tuple[str | None, float]
+
+
+class Measured(Struct):
+    """The part of a row of scores that figures need; a check that was skipped is missing."""
+
+    id: str
+    length: Length | None = None
+    language: Language | None = None
+
+
 class Evidence(Struct):
     """Everything the stages wrote, as far as figures need it."""
 
@@ -37,6 +60,7 @@ class Evidence(Struct):
 
 
 head = json.Decoder(Head).decode
+measured = json.Decoder(Measured).decode
 
 
 def gather(sources: list[str]) -> Evidence:
@@ -49,13 +73,12 @@ def gather(sources: list[str]) -> Evidence:
         columns=["id", "source", "topic", "method", "licence", "redacted", "tools"],
         index="id",
     )
-    measured = {i: row for source in sources for i, row in scores_of(source)}
-    for name in ("prompt_tokens", "reply_tokens", "tokens", "words"):
-        table[name] = pd.Series(
-            {i: row["length"][name] for i, row in measured.items() if "length" in row}, dtype="float64"
-        )
+    scored = {row.id: row for source in sources for row in map(measured, lines_of(source))}
+    lengths = {i: row.length for i, row in scored.items() if row.length}
+    for name in Length.__struct_fields__:
+        table[name] = pd.Series({i: getattr(length, name) for i, length in lengths.items()}, dtype="float64")
     table["language"] = pd.Series(
-        {i: told(*row["language"]["reply"]) for i, row in measured.items() if "language" in row}, dtype="object"
+        {i: told(*row.language.reply) for i, row in scored.items() if row.language}, dtype="object"
     )
     table["score"] = pd.Series(
         {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"

@@ -179,7 +179,7 @@ def run_hashes(data, starts, lower):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def folded_pairs(data, starts, lower):  # type: ignore[no-untyped-def]
-    """Prompts and replies in turn, folded, each pair joined by a space; where a pair begins, its reply, and where it ends."""
+    """Prompts and replies in turn, folded, a space between; where each pair begins, where its reply, and where it ends."""
     count = (len(starts) - 1) // 2
     out = np.empty(starts[-1] + count, np.uint8)
     places = np.empty((3, count), np.int64)
@@ -290,7 +290,7 @@ def mask_for(count):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def distinct_runs(data, wide, begin, end, letters, runs, table, stamp):  # type: ignore[no-untyped-def]
-    """Enter the runs of a stretch of text into the table, and write the distinct ones; the mask, and how many."""
+    """Enter the runs of a stretch of text into the table, and write those that are new; the mask, and how many."""
     count = numbered(data, wide, begin, end, letters, runs)
     mask, distinct = mask_for(count), 0
     for run in runs[:count]:
