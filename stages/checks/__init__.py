@@ -2,8 +2,7 @@
 
 A check has REASONS, `measure(record, params) -> value` and `decide(value, params) -> reason or None`. `Params` are its
 limits, under `filter.<name>` in params.yaml; `Measure`, if it has one, what it measures with, under `measure.<name>`. A
-check that is faster on many records at once also has `measure_many(records, params) -> values`. A check with
-`ENDINGS = True` also looks at the losing ending of a preference pair.
+check with `ENDINGS = True` also looks at the losing ending of a preference pair.
 """
 
 import pkgutil

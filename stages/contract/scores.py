@@ -53,7 +53,7 @@ def measured_with(stage: ModuleType, given: Any) -> str:
         for file in sorted([repository / place, *(repository / place).rglob("*")])
         if file.is_file()
     )
-    code = [sha256(file.read_bytes()) for file in files if file.suffix == ".py"]
+    code = [sha256(file.read_bytes()) for file in files if file.suffix in (".py", ".xz")]
     libraries = {library: params.versions()[library] for library in params.versions_of("measure")}
     return digest(stage.__name__, code, msgspec.to_builtins(given), stage.comparison(), libraries)
 
@@ -127,28 +127,17 @@ def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], byte
 
     module = import_module(stage)
     records = [decode_record(line) for line in shards.lines(path)]
-    values = measured(module, records, given)
-    rows = [encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)]
+    rows = [encode({"id": record.id, **measured(module, record, given)}) for record in records]
     file = io.BytesIO()
     np.save(file, module.sign(records))
     return rows, file.getvalue()
 
 
-def measured(module: ModuleType, records: list[Record], given: Any) -> list[dict[str, Any]]:
-    """The scores of each record; an error of a check says which record it broke on."""
+def measured(module: ModuleType, record: Record, given: Any) -> dict[str, Any]:
+    """The scores of one record; an error of a check says which record it broke on."""
     try:
-        scores: list[dict[str, Any]] = module.measure_many(records, given)
-    except Exception:
-        for record in records:
-            measured_alone(module, record, given)
-        raise
-    return scores
-
-
-def measured_alone(module: ModuleType, record: Record, given: Any) -> None:
-    """Measure one record, to see whether it is the one that a check breaks on."""
-    try:
-        module.measure(record, given)
+        scores: dict[str, Any] = module.measure(record, given)
     except Exception as error:
         error.add_note(f"measure: broke on the record {record.id} of {record.source}; `dataset show --id {record.id}`")
         raise
+    return scores
