@@ -5,26 +5,28 @@ leak; every match that is close to a limit is listed, and a verdict of a person 
 record goes; the evaluation sets are never changed.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import Meta as Limits
 from msgspec import Struct, structs
 
 from stages.contract import gold
 from stages.contract.gold import Evaluation
 from stages.contract.params import stop, value
-from stages.contract.record import Drop, Example, Record, conversation, digest, ending, joined, prompt
+from stages.contract.record import Drop, Example, Record, conversation, digest, ending, prompt, spoken
 from stages.contract.run import Decision, run_on_all
 from stages.text.normalise import normalise
 from stages.text.overlap import Frozen, Lengths, Match, Row, common_words, freeze, search, text_of, weighed
 from stages.text.personal_data import Kind, redact
-from stages.text.runs import cut
+from stages.text.runs import Numbers, Words, cut
 from stages.text.shingles import fold
 
 REASONS = {"in_evaluation_set": "holds a row of an evaluation set, its question, or a long run of its words"}
-POINTS = dict.fromkeys(map(ord, ".,;:!?'\"“”‘’„…、。，！？；：「」『』¿¡"))
+POINTS = re.compile(r"""[.,;:!?'"“”‘’„…、。，！？；：「」『』¿¡]""")
 SHOWN = 200  # characters of the words in the evidence
 
 
@@ -36,7 +38,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     long: Annotated[int, Limits(ge=3, description="words: a run from here on is a leak, however long the row is")] = 13
     share: Annotated[float, Limits(gt=0, le=1, description="of a row or its question, in one run: a leak")] = 0.5
     contained: Annotated[float, Limits(gt=0, le=1, description="of the runs of a row or its question: a leak")] = 0.7
-    near: Annotated[float, Limits(gt=0, le=1, description="of its runs of three words, together: a leak")] = 0.6
+    near: Annotated[float, Limits(gt=0, le=1, description="of its runs of three words, together: a leak")] = 0.5
     common_rows: Annotated[int, Limits(ge=1, description="rows; what more of them share tells none of them")] = 5
     common_records: Annotated[
         int, Limits(ge=1, description="records; what more of them share of a row, and no more")
@@ -52,6 +54,7 @@ class Index(Struct):
     number: list[int]
     frozen: Frozen
     asked: dict[str, int]
+    starts: Numbers
     verdicts: dict[str, dict[int, str]] = {}
 
     def __reduce__(self) -> Any:
@@ -117,39 +120,52 @@ def index(rows: list[Evaluation], given: Params, clean: Callable[[str], str] = a
     number: list[int] = []
     asked: dict[str, int] = {}
     for place, row in enumerate(rows):
-        whole, question, opening = parts(row.example)
+        group = text_group(row.example)
         for version in (clean, as_is):
-            text = version(whole)
-            if number[-1:] != [place] or text != texts[-1].text:
-                ends = (len(version(each).lower()) for each in (opening, question, whole))
-                texts.append(Row(text, tuple(ends), text_group(whole)))
+            said, question = turns(row.example, version)
+            if number[-1:] != [place] or "\n".join(said) != texts[-1].text:
+                ends = [len("\n".join(said[:count]).lower()) for count in (1, question, len(said))]
+                texts.append(Row("\n".join(said), ends if question else ends[2:], group))
                 number.append(place)
-            if any(map(str.isalpha, key := plain(version(question)))):
+            if any(map(str.isalpha, key := plain("\n".join(said[:question])))):
                 asked.setdefault(key, place)
     lengths = Lengths(given.words, given.characters)
-    return Index(None, rows, number, freeze(texts, lengths, given.common_rows), asked)
+    heads = start_keys(cut(list(asked)), [len(key) for key in asked])
+    return Index(None, rows, number, freeze(texts, lengths, given.common_rows), asked, np.unique(heads))
 
 
-def parts(example: Example) -> tuple[str, str, str]:
-    """The whole conversation, its question, and the first turn of the question; each starts the one before."""
+def text_group(example: Example) -> int:
+    """A number for what a row says: rows that say the same count as one where it is told how many share a run."""
+    return int(digest(example.messages)[:15], 16)
+
+
+def turns(example: Example, version: Callable[[str], str]) -> tuple[list[str], int]:
+    """The texts of the turns, without the system's, and how many of them are the question."""
     told = [message for message in example.messages if message.role != "system"]
-    return joined(told), joined(told[: ending(told)]), joined(told[: 1 if ending(told) else 0])
-
-
-def text_group(text: str) -> int:
-    """A number for a text: rows that say the same count as one where it is told how many say a thing."""
-    return int(digest(text)[:15], 16)
+    return [version(spoken(message)) for message in told], ending(told)
 
 
 def plain(text: str) -> str:
-    """A question as it is compared for equality: folded, without punctuation but with the signs of arithmetic."""
-    return fold(text.translate(POINTS))
+    """A question as it is compared for equality: folded, with the signs of arithmetic but without punctuation."""
+    return fold(POINTS.sub(" ", text))
+
+
+def start_keys(words: Words, lengths: list[int]) -> Numbers:
+    """A number for each text, of its first word and how many start in its first characters: equal questions share it."""
+    counts = np.diff(words.begins)
+    inside = np.concatenate(([0], np.cumsum(words.starts < np.repeat(np.array(lengths, np.int64), counts))))
+    asked = (inside[words.begins[1:]] - inside[words.begins[:-1]]).astype(np.uint64)
+    first = np.append(words.numbers, np.uint64(0))[words.begins[:-1]]
+    return np.asarray(np.where(counts > 0, first, 0) * np.uint64(3) + asked)
 
 
 def measure_many(records: list[Record], given: Params, index: Index) -> list[Fact | None]:
     """What each record of a shard shares with the evaluation sets; None if it is nothing."""
-    found = search(index.frozen, cut(list(map(conversation, records))), round(given.near * given.listed, 3))
-    equal = [index.asked.get(plain(prompt(record)), -1) for record in records]
+    words = cut(list(map(conversation, records)))
+    found = search(index.frozen, words, round(given.near * given.listed, 3))
+    questions = [prompt(record) for record in records]
+    likely = np.isin(start_keys(words, [len(question.lower()) for question in questions]), index.starts).tolist()
+    equal = [index.asked.get(plain(each), -1) if may else -1 for each, may in zip(questions, likely, strict=True)]
     return [
         Fact(record.source, matches, row) if matches or row >= 0 or record.id in index.verdicts else None
         for record, matches, row in zip(records, found, equal, strict=True)

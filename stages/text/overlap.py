@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stages.text.runs import Numbers, Places, Table, Words, cut, matches, runs, stretches, table
 
 PIECE = 3  # words: one changed word in six leaves half of them
+BLOCK = 1 << 16  # runs looked at at once
 FEWEST = 6  # pieces: fewer are shared by chance
 COPY = 0.8  # of a part: what holds so much of it is a copy of it, changed or cut short, and no boilerplate
 STRETCH = 1.5  # of a row's length: how far its pieces may lie apart
@@ -27,7 +28,7 @@ class Row(Struct):
     """A text of the fixed set: where its parts end in characters, shortest first, and a group that counts as one row."""
 
     text: str
-    parts: tuple[int, ...]
+    parts: list[int]
     group: int
 
 
@@ -51,6 +52,7 @@ class Frozen(Struct):
 
     `telling` flags words that stand in such a run; `starts` and `heads` flag the words that a run or a piece of each length
     starts at, shape (2, words). Parts are ends in words, counted from the row's first.
+    `totals` are the parts that can tell a near copy, each with its number of pieces, `fewest` the least of a row.
     """
 
     rows: list[Row]
@@ -63,7 +65,8 @@ class Frozen(Struct):
     heads: NDArray[np.bool_]
     runs: list[Table]
     pieces: list[Table]
-    fewest: NDArray[np.int64]
+    totals: list[list[tuple[int, int]]] = []
+    fewest: NDArray[np.int64] = np.empty(0, np.int64)
 
 
 class Match(Struct):
@@ -107,11 +110,10 @@ def freeze(rows: list[Row], lengths: Lengths, common: int) -> Frozen:
         heads,
         [table(words, *each, flags) for each, flags in zip(lengths.each(), starts, strict=True)],
         [table(words, *each, flags) for each, flags in zip(short.each(), heads, strict=True)],
-        np.zeros(len(rows), np.int64),
     )
-    for number in range(len(rows)):
-        totals = [total for _, total in piece_totals(made, number)]
-        made.fewest[number] = min(totals, default=np.iinfo(np.int64).max)
+    made.totals = [piece_totals(made, number) for number in range(len(rows))]
+    none = [(0, np.iinfo(np.int64).max)]
+    made.fewest = np.array([min(total for _, total in totals or none) for totals in made.totals], np.int64)
     return made
 
 
@@ -126,17 +128,40 @@ def telling(
     numbers = runs(words.numbers, length)
     kept = row_of[:count] == row_of[length - 1 :]
     kept &= (window_sums(words.single, length) > 0) == singles
-    different = np.sort(np.lib.stride_tricks.sliding_window_view(lettered, length), axis=1)
-    kept &= 2 * ((np.diff(different, axis=1) != 0).sum(axis=1) + (different[:, 0] != 0)) >= length
     places = np.flatnonzero(kept)
-    order = np.lexsort((group[places], numbers[places]))
-    sorted_numbers, groups = numbers[places][order], group[places][order]
-    new_number = np.concatenate(([True], sorted_numbers[1:] != sorted_numbers[:-1]))[: len(order)]
-    new_pair = new_number | np.concatenate(([True], groups[1:] != groups[:-1]))[: len(order)]
-    distinct = np.add.reduceat(new_pair, np.flatnonzero(new_number)) if len(order) else np.empty(0, np.int64)
-    rare = np.repeat(distinct <= common, np.diff(np.append(np.flatnonzero(new_number), len(order))))
-    flags[places[order[rare & ~np.isin(sorted_numbers, notices(length))]]] = True
+    places = places[2 * distinct_words(lettered, places, length) >= length]
+    numbers = numbers[places]
+    flags[places[~(among(numbers, notices(length)) | in_many(numbers, group[places], common))]] = True
     return flags
+
+
+def among(numbers: Numbers, known: Numbers) -> NDArray[np.bool_]:
+    """Which of the numbers stand in a short list that is in order."""
+    if not len(known):
+        return np.zeros(len(numbers), bool)
+    return np.asarray(known[np.minimum(np.searchsorted(known, numbers), len(known) - 1)] == numbers)
+
+
+def in_many(numbers: Numbers, group: Places, common: int) -> NDArray[np.bool_]:
+    """Which of these runs more than `common` groups have."""
+    ordered = np.sort(numbers)
+    often = np.unique(ordered[common:][ordered[common:] == ordered[:-common]])
+    places = np.flatnonzero(among(numbers, often))
+    order = places[np.lexsort((group[places], numbers[places]))]
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(numbers[order]) != 0) | (np.diff(group[order]) != 0)
+    shared, counts = np.unique(numbers[order[new]], return_counts=True)
+    return among(numbers, shared[counts > common])
+
+
+def distinct_words(lettered: Numbers, places: Places, length: int) -> NDArray[np.int64]:
+    """How many different words with letters the runs that start at these places have."""
+    counts = [np.empty(0, np.int64)]
+    for start in range(0, len(places), BLOCK):
+        window = np.lib.stride_tricks.sliding_window_view(lettered, length)[places[start : start + BLOCK]]
+        window.sort(axis=1)
+        counts.append((np.diff(window, axis=1) != 0).sum(axis=1) + (window[:, 0] != 0))
+    return np.concatenate(counts)
 
 
 def window_sums(values: NDArray[Any], length: int) -> NDArray[np.int64]:
@@ -147,12 +172,15 @@ def window_sums(values: NDArray[Any], length: int) -> NDArray[np.int64]:
 
 def lettered(words: Words, rows: list[Row]) -> Numbers:
     """The words' numbers, 0 for those without a letter; every distinct word is looked at once."""
-    distinct, first, inverse = np.unique(words.numbers, return_index=True, return_inverse=True)
-    texts = np.searchsorted(words.begins, first, "right") - 1
-    for place, (row, word) in enumerate(zip(texts.tolist(), first.tolist(), strict=True)):
-        if not any(map(str.isalpha, rows[row].text.lower()[words.starts[word] : words.ends[word]])):
-            distinct[place] = 0
-    return np.asarray(distinct[inverse])
+    low, result = [row.text.lower() for row in rows], words.numbers.copy()
+    places = np.flatnonzero(~words.single)  # a character of an unsegmented script says something by itself
+    distinct, first, which = np.unique(result[places], return_index=True, return_inverse=True)
+    row_of = np.searchsorted(words.begins, places[first], "right") - 1
+    for number, (row, place) in enumerate(zip(row_of.tolist(), places[first].tolist(), strict=True)):
+        if not any(map(str.isalpha, low[row][words.starts[place] : words.ends[place]])):
+            distinct[number] = 0
+    result[places] = distinct[which]
+    return result
 
 
 def covered(starts: NDArray[np.bool_], lengths: Lengths) -> NDArray[np.bool_]:
@@ -168,7 +196,7 @@ def covered(starts: NDArray[np.bool_], lengths: Lengths) -> NDArray[np.bool_]:
 @cache
 def notices(length: int) -> Numbers:
     """The runs of the notices of common licences."""
-    return np.asarray(runs(cut([NOTICES.read_text("utf-8")]).numbers, length))
+    return np.unique(runs(cut([NOTICES.read_text("utf-8")]).numbers, length))
 
 
 def piece_totals(frozen: Frozen, row: int) -> list[tuple[int, int]]:
@@ -324,7 +352,7 @@ def similarity(frozen: Frozen, row: int, here: Places, there: Places, kinds: Pla
     """The largest share of a part's pieces that stand in one stretch of a text; `here` in order."""
     best = 0.0
     size = np.array([length for length, _ in frozen.lengths.part(PIECE).each()])[kinds]
-    for end, total in piece_totals(frozen, row):
+    for end, total in frozen.totals[row]:
         inside = there + size <= end
         if inside.sum() > best * total:
             most = densest(here[inside].tolist(), (2 * there + kinds)[inside].tolist(), STRETCH * end)

@@ -60,18 +60,31 @@ class Words(Struct):
 
 
 class Table(Struct):
-    """Runs of one length of the fixed set: their numbers in order, each with the place of its first word."""
+    """Runs of one length of the fixed set: their numbers in order, and the places of the first words of each.
+
+    `places[bounds[n]:bounds[n + 1]]` are those of number n. `seen` and `firsts` are looked up by the first bits of a number:
+    whether there is one, and the first that is not less.
+    """
 
     length: int
     singles: bool
     numbers: Numbers
-    places: Places
+    bounds: NDArray[np.int32]
+    places: NDArray[np.int32]
     seen: NDArray[np.bool_]
+    firsts: NDArray[np.int32]
 
-    @property
-    def shift(self) -> np.uint64:
-        """How many bits of a number are left out where `seen` is looked at."""
-        return np.uint64(65 - len(self.seen).bit_length())
+    def find(self, numbers: Numbers) -> tuple[Places, Places]:
+        """The places of the numbers that are in the table, and where each stands in it first."""
+        likely = np.flatnonzero(self.seen[top(numbers, self.seen)])
+        wanted = numbers[likely]
+        first = self.firsts[top(wanted, self.firsts)].astype(np.int64)
+        waiting = np.flatnonzero(self.numbers[first] < wanted)
+        while len(waiting):  # few numbers share their first bits, so this ends after a few rounds
+            first[waiting] += 1
+            waiting = waiting[self.numbers[first[waiting]] < wanted[waiting]]
+        met = self.numbers[first] == wanted
+        return likely[met], first[met]
 
 
 @cache
@@ -218,29 +231,37 @@ def table(words: Words, length: int, singles: bool, kept: NDArray[np.bool_]) -> 
     places = np.flatnonzero(kept)
     numbers = runs(words.numbers, length)[places]
     order = np.argsort(numbers, kind="stable")
-    made = Table(
-        length, singles, numbers[order], places[order], np.zeros(1 << max(16, len(places).bit_length() + 4), bool)
-    )
-    made.seen[(numbers >> made.shift).astype(np.intp)] = True
-    return made
+    numbers, bounds = np.unique(numbers[order], return_index=True)
+    bits = max(12, len(numbers).bit_length())
+    seen = np.zeros(1 << bits + 3, bool)
+    seen[top(numbers, seen)] = True
+    firsts = np.searchsorted(numbers, np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits))
+    numbers = np.append(numbers, np.uint64((1 << 64) - 1))  # a search ends here
+    bounds = np.append(bounds, (len(places), len(places)))
+    narrow = [array.astype(np.int32) for array in (bounds, places[order], firsts)]
+    return Table(length, singles, numbers, narrow[0], narrow[1], seen, narrow[2])
+
+
+def top(numbers: Numbers, table: NDArray[Any]) -> Places:
+    """The first bits of each number, as many as tell the places of a table apart."""
+    return (numbers >> np.uint64(65 - len(table).bit_length())).astype(np.int64)
 
 
 def matches(found: Table, words: Words) -> tuple[Places, Places, Places]:
     """Every run of these texts that the table has: the text, its first word among all words, and its place in the set."""
     none = np.empty(0, np.int64)
-    if not len(found.numbers) or (found.singles and not words.single.any()):
+    if not len(found.places) or (found.singles and not words.single.any()):
         return none, none, none
     numbers = runs(words.numbers, found.length)
-    likely = np.flatnonzero(found.seen[(numbers >> found.shift).astype(np.intp)])
-    first = np.searchsorted(found.numbers, numbers[likely])
-    met = found.numbers[np.minimum(first, len(found.numbers) - 1)] == numbers[likely]
-    likely, first = likely[met], first[met]
+    likely, first = found.find(numbers)
     text = np.searchsorted(words.begins, likely, "right") - 1
     whole = likely + found.length <= words.begins[text + 1]
     likely, first, text = likely[whole], first[whole], text[whole]
-    count = np.searchsorted(found.numbers, numbers[likely], "right") - first
+    start = found.bounds[first].astype(np.int64)
+    count = found.bounds[first + 1] - start
     again = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(text, count), np.repeat(likely, count), found.places[np.repeat(first, count) + again]
+    there = found.places[np.repeat(start, count) + again].astype(np.int64)
+    return np.repeat(text, count), np.repeat(likely, count), there
 
 
 def stretches(text: Places, item: Places, here: Places, there: Places, length: int) -> tuple[Places, ...]:
