@@ -6,6 +6,7 @@ record goes; the evaluation sets are never changed.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any
@@ -246,8 +247,9 @@ def judged(row: int, match: Match, equal: bool, given: Params) -> Finding:
 def evidence(found: Finding, index: Index) -> dict[str, Any]:
     """Where the evaluation row stands, how it was found, and the words that it shares with the record."""
     row = index.rows[found.row]
-    first = index.number.index(found.row) if found.match is None else found.match.row
-    text = text_of(index.frozen, first, found.match.spans if found.match else [])
+    spans = found.match.spans if found.match else []
+    cleaned = bisect_left(index.number, found.row)  # only words that stand in the record are told of the raw version
+    text = text_of(index.frozen, found.match.row if found.match and spans else cleaned, spans)
     return {
         "eval": row.name,
         **({"key": row.key} if row.key else {}),
