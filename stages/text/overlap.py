@@ -7,13 +7,13 @@ needed, so the similarity is exact. A text of any length is compared a stretch a
 
 from collections.abc import Iterable
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from stages.text.licence_notices import NOTICES
 from stages.text.runs import Numbers, Places, Table, Words, cut, matches, runs, stretches, table
 
 PIECE = 3  # words: one changed word in six leaves half of them
@@ -21,7 +21,6 @@ BLOCK = 1 << 16  # runs looked at at once
 FEWEST = 6  # pieces: fewer are shared by chance
 COPY = 0.8  # of a part: what holds so much of it is a copy of it, changed or cut short, and no boilerplate
 STRETCH = 1.5  # of a row's length: how far its pieces may lie apart
-NOTICES = Path(__file__).with_name("licence_notices.txt")
 
 
 class Row(Struct):
@@ -196,7 +195,7 @@ def covered(starts: NDArray[np.bool_], lengths: Lengths) -> NDArray[np.bool_]:
 @cache
 def notices(length: int) -> Numbers:
     """The runs of the notices of common licences."""
-    return np.unique(runs(cut([NOTICES.read_text("utf-8")]).numbers, length))
+    return np.unique(runs(cut([NOTICES]).numbers, length))
 
 
 def piece_totals(frozen: Frozen, row: int) -> list[tuple[int, int]]:
