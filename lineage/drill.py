@@ -45,7 +45,7 @@ def drill(root: Path, rows: int = ROWS) -> list[Outcome]:
         raise stop(f"params.yaml: sources.{NAME}: the drill needs this name; rename the source")
     copied = copy(root, rows)
     run_stages(root, copied)
-    planted = list(faults(survivors(root, copied), gold.values()))
+    planted = list(faults(survivors(root, copied), [row.example for row in gold.rows()]))
     rows_planted = [each for fault in planted for each in fault.rows]
     shards.put(root / FILE, (each if isinstance(each, bytes) else encode(each) for each in rows_planted))
     run_stages(root, [NAME], (*paths.GLOBAL, "export", "report"))
@@ -63,8 +63,7 @@ def copy(root: Path, rows: int) -> list[str]:
     chosen["sources"] = entries | {NAME: {"path": FILE, "licence": "CC0-1.0", "method": "model"}}
     (root / params.FILE).write_text(yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True), "utf-8")
     (root / "dvc.yaml").write_bytes(edit.edited("dvc.yaml", edit.without("stages.generate")))
-    (root / paths.GOLD).parent.mkdir(parents=True)
-    shutil.copy(paths.ROOT / paths.GOLD, root / paths.GOLD)
+    shutil.copytree(paths.ROOT / paths.EVAL, root / paths.EVAL)
     if (key := paths.ROOT / ".dataset-key").is_file():
         shutil.copy(key, root)
     return list(entries)

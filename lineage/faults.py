@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from stages import export, filter, formats
 from stages.contract import params
-from stages.contract.record import Message, Record, encode, kind, prompt, reply
+from stages.contract.record import Example, Message, Record, encode, joined, kind, prompt, reply
 from stages.formats import openai
 
 FEWEST = 6  # records that faults are made of
@@ -49,9 +49,9 @@ class Fault(Struct):
     off: str = ""
 
 
-def faults(records: list[Record], frozen: list[Any]) -> Iterator[Fault]:
+def faults(records: list[Record], frozen: list[Example]) -> Iterator[Fault]:
     """Every fault, made of these records and of rows of the evaluation set."""
-    leaked = [row for row in frozen if len(str(row).split()) > 20][:3]
+    leaked = [{"messages": list(map(openai.written, row.messages))} for row in frozen if tells(row)][:3]
     yield from copies(records)
     yield Fault("leaked evaluation row", leaked, "decontaminate", ("in_evaluation_set",), off=no_row(leaked))
     yield from private(records)
@@ -60,9 +60,14 @@ def faults(records: list[Record], frozen: list[Any]) -> Iterator[Fault]:
     yield Fault("hostile HTML", [row(records[5], said=f"{reply(records[5])} {HOSTILE}")], hidden=HOSTILE)
 
 
+def tells(row: Example) -> bool:
+    """Whether a row of an evaluation set has enough words, and an answer, to pass for a record."""
+    return len(joined(row.messages).split()) > 20 and row.messages[-1].role == "assistant"
+
+
 def no_row(leaked: list[Any]) -> str:
     """Why nothing of the evaluation set could be planted."""
-    return "" if leaked else "data/eval/gold.jsonl has no row of 20 words"
+    return "" if leaked else "data/eval has no row of 20 words with an answer"
 
 
 def copies(records: list[Record]) -> Iterator[Fault]:

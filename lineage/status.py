@@ -57,9 +57,9 @@ def todo(found: Status) -> Iterator[str]:
         yield "put a file under data/sources/, then `dataset inspect PATH` and `dataset add NAME PATH --licence SPDX`"
     if repository.commit("MERGE_HEAD"):
         yield "a merge is open: settle it, then `dataset merge --continue`, or go back with `dataset merge --abort`"
-    if gold.digest_of_file() != gold.pinned():
-        yield f"{paths.GOLD} has changed: `dataset freeze` if that is meant, else take it back with git"
-    if not (paths.ROOT / paths.GOLD).read_bytes().strip():
+    if wrong := gold.problem():
+        yield wrong
+    elif not gold.rows():
         yield f"put 200 rows or more that are never trained on into {paths.GOLD}, as OpenAI messages, then `dataset freeze`"
     if found.stale:
         yield "build what is stale: make run"

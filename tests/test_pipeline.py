@@ -314,7 +314,7 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
         file.write(json.dumps({"messages": said}) + "\n")
     assert "has changed" in stage(root, "decontaminate", code=2).stderr
     comments = [line for line in (root / "params.yaml").read_text().splitlines() if "#" in line]
-    assert "216 rows, pin moved" in run("dataset", "freeze", cwd=root).stdout
+    assert "216 rows, what changed is not told" in run("dataset", "freeze", cwd=root).stdout  # there is no git here
     assert [line for line in (root / "params.yaml").read_text().splitlines() if "#" in line] == comments
     stage(root, "decontaminate")
     assert "pinned already" in run("dataset", "freeze", cwd=root).stdout
@@ -323,7 +323,7 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
 @pytest.mark.parametrize(
     "row",
     [
-        '{"instruction": "a", "output": "b"}',
+        '{"title": "a", "body": "b"}',
         '{"messages": [{"role": "bot"}]}',
         '{"messages": []}',
         '{"messages": [{"role": "user", "content": "What is it?"}]}',
@@ -334,7 +334,7 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
 def test_an_evaluation_set_that_is_none_is_not_frozen(project, row):
     (project / "data/eval/gold.jsonl").write_text(f"{row}\n")
     done = run("dataset", "freeze", cwd=project, code=2)
-    assert done.stderr.startswith("data/eval/gold.jsonl: ")
+    assert done.stderr.startswith("data/eval/gold.jsonl:" if row else "data/eval/gold.jsonl: has no row")
     assert len(done.stderr.splitlines()) == 1
 
 

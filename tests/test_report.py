@@ -340,6 +340,7 @@ def written(root: Path, drops: tuple[Drop, ...] = (drop(7, "collect", "broken_js
         "data/origins/faq/source.json": [{"rows": 2, "records": 1, "repairs": {}, "key_conflicts": 0}],
         "data/scores/faq/00000.jsonl": [{"measured_from": "0"}, {"id": kept.id} | scores],
         "data/unresolved.jsonl": [],
+        "data/overlaps.jsonl": [],
         "data/judged.jsonl": [{"id": kept.id, "score": 4.5, "penalties": {}}],
         "data/curated/index.jsonl": [
             {"id": kept.id, "source": "faq", "split": "train", "kind": "example", "digest": "0"}

@@ -21,11 +21,11 @@ def problems() -> None:
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
     filter.prepare(params.of_stage("filter", filter.Params))
     params.typed(params.whole().get("gate"), gate.Params, "gate")
-    gold.rows()
+    gold.verdicts(gold.frozen())
 
 
 @click.command()
 def check() -> None:
-    """Check params.yaml, the sources' paths and the pin of the evaluation set."""
+    """Check params.yaml, the sources' paths and the pins of the evaluation sets."""
     problems()
     click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks.")

@@ -8,7 +8,7 @@ from msgspec import Struct
 from lineage.merging import folders, keys, rows
 from lineage.merging.outcome import Conflict, listed
 from lineage.repository import content, git
-from stages.contract import params, paths
+from stages.contract import gold, params, paths
 
 SOURCES = "data/sources/"
 
@@ -42,11 +42,11 @@ def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Co
         if folder is not None:
             return folder, "the files of both sides", []
         return version.ours, "", [Conflict(path, f"DVC cannot join the two: {problem}; {choose(path, 'dvc checkout')}")]
-    if path.startswith(SOURCES) and path.endswith(".jsonl"):
+    if (path.startswith(SOURCES) and path.endswith(".jsonl")) or path == paths.VERDICTS:
         if found := rows.union(version.base or b"", version.ours, version.theirs):
             return found[0], f"{found[1]} rows of ours, then {found[2]} of {branch}", []
         return version.ours, "", [Conflict(path, f"a side changed rows or took some out; {choose(path)}")]
-    if path == paths.GOLD:
+    if path.startswith(f"{paths.EVAL}/"):
         return (
             version.ours,
             "",
@@ -83,6 +83,7 @@ def by_key(version: Sides, branch: str) -> tuple[bytes, str, list[Conflict]]:
 
 def remedy(key: str) -> str:
     """What to do about a key that both sides changed."""
-    if key.startswith("eval.gold"):
-        return f"choose one side's {paths.GOLD}, run `dataset freeze`, then `git add {params.FILE} {paths.GOLD}`"
+    if key.startswith("eval."):
+        path = gold.place(key.split(".")[1])
+        return f"choose one side's {path}, run `dataset freeze`, then `git add {params.FILE} {path}`"
     return f"ours stands in the file: edit it if you want another value, then `git add {params.FILE}`"

@@ -15,6 +15,7 @@ STAGES = ("generate", "collect", "measure", "filter", *GLOBAL, "export", "report
 OUTPUT = {
     "generate": "data/sources/generated/examples.jsonl",
     "dedup": "data/near.jsonl",
+    "decontaminate": "data/overlaps.jsonl",
     "judge": "data/judged.jsonl",
     "balance": "data/weights.jsonl",
     "split": "data/splits.jsonl",
@@ -27,7 +28,9 @@ UNRESOLVED = "data/unresolved.jsonl"
 SPLITS = ("train", "validation", "test")
 CURATED = "data/curated"
 EXPORTS = "data/exports"
+EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
+VERDICTS = "data/eval/verdicts.jsonl"
 METRICS = "reports/metrics.json"
 GATE = "reports/gate.json"
 CARD = "reports/DATASET_CARD.md"

@@ -216,7 +216,10 @@ def records_with(identifiers: Iterable[str]) -> Iterator[Record]:
 
 
 def measured(shard: Shard, measure: Callable[..., Any], given: Any, prepared: Any) -> list[tuple[str, Any]]:
-    """What `measure` says of each record of a shard, beside its id."""
+    """What `measure` says of each record of a shard, beside its id; a `measure_many` sees the shard at once."""
+    if measure.__name__ == "measure_many":
+        records = list(records_of(shard))
+        return list(zip([record.id for record in records], measure(records, given, prepared), strict=True))
     return [(record.id, measure(record, given, prepared)) for record in records_of(shard)]
 
 
@@ -250,7 +253,7 @@ def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision
     if not hasattr(stage, "measure"):
         return decided_on_signatures(stage, given, share)
     prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
-    work = partial(measured, measure=stage.measure, given=given, prepared=prepared)
+    work = partial(measured, measure=getattr(stage, "measure_many", stage.measure), given=given, prepared=prepared)
     facts: dict[str, Any] = {}
     needed = stage.needed(given) if hasattr(stage, "needed") else True
     left = survivors(name_of(stage), list(params.sources()), share) if needed else []

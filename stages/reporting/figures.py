@@ -57,6 +57,7 @@ class Evidence(Struct):
     index: dict[str, Any]
     exports: dict[str, Any]
     unresolved: list[dict[str, Any]] = []
+    overlaps: list[dict[str, Any]] = []
 
 
 head = json.Decoder(Head).decode
@@ -93,6 +94,7 @@ def gather(sources: list[str]) -> Evidence:
         index,
         decode((paths.ROOT / f"{paths.EXPORTS}/losses.json").read_bytes()),
         list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
+        list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
     )
 
 
@@ -124,10 +126,24 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": counts(examples["language"].fillna("not told")),
         "licences": counts(curated["licence"]),
-        "evaluation": {"rows": len(gold.values())},
+        "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
+    }
+
+
+def evaluation(evidence: Evidence) -> dict[str, Any]:
+    """Rows of each evaluation set, what was found of them in the records, and confirmed leaks that are still curated."""
+    sets = Counter(row.name.partition(":")[0] for row in gold.rows())
+    return {
+        "rows": sets.total(),
+        "sets": dict(sorted(sets.items())),
+        "leaks": len({row["record"] for row in evidence.overlaps if row["leak"]}),
+        "methods": dict(sorted(Counter(row["method"] for row in evidence.overlaps if row["leak"]).items())),
+        "doubtful": sum(row["doubtful"] for row in evidence.overlaps),
+        "false_alarms": sum(row["verdict"] == "false_alarm" for row in evidence.overlaps),
+        "confirmed_leaks": len(gold.confirmed() & evidence.index.keys()),
     }
 
 

@@ -21,6 +21,7 @@ from stages.reporting.reasons import meaning
 from stages.text.visible import visible
 
 FOLDER = Path(__file__).parent
+OVERLAPS = 10  # doubtful matches shown, of those that were dropped and of those that were kept
 NAMES = 15  # topics or languages listed; the rest are counted together
 
 
@@ -73,12 +74,19 @@ def page(
         ],
         groups=groups,
         group_count=len(by_survivor),
+        overlaps=doubtful(evidence.overlaps),
         drops=drops,
         drop_count=len(evidence.drops),
         sample=sample,
         curated_count=len(curated),
         paths=paths,
     )
+
+
+def doubtful(overlaps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The doubtful matches with evaluation rows, as many kept as dropped, those that say the most of a row first."""
+    found = sorted((row for row in overlaps if row["doubtful"]), key=lambda row: (-row["score"], row["record"]))
+    return [row for leak in (True, False) for row in [each for each in found if each["leak"] == leak][:OVERLAPS]]
 
 
 def render(**context: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stages import balance, collect, decontaminate, dedup, filter, judge, split
-from stages.contract.paths import GOLD
+from stages.contract.paths import EVAL
 from stages.contract.record import Drop
 
 MEANINGS: dict[str, dict[str, str]] = {
@@ -57,8 +57,20 @@ def of_dedup(facts: dict[str, Any]) -> str:
 
 
 def of_decontaminate(facts: dict[str, Any]) -> str:
-    """The words, and where the evaluation set has them."""
-    return f"row {facts['row']} of {GOLD} has the words “{facts['words']}” too"
+    """How it was found, how much of the evaluation row it is, and the words."""
+    row = f"{facts['eval']} of {EVAL}" + (f" ({facts['key']})" if "key" in facts else "")
+    found = METHODS[facts["method"]].format(row=row, share=round(100 * facts["score"]))
+    return f"{found}: “{facts['words']}”"
+
+
+METHODS = {
+    "equal": "asks what {row} asks",
+    "run": "one run has {share} % of {row}",
+    "contained": "has {share} % of the runs of words of {row}",
+    "near": "has {share} % of the pieces of {row}",
+    "verdict": "a person confirmed it as a leak of {row}",
+}
+"""How each method of `decontaminate` puts what it found."""
 
 
 def of_judge(facts: dict[str, Any]) -> str:
