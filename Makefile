@@ -4,10 +4,11 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 unexport PYTHONDONTWRITEBYTECODE # a run starts a dozen Pythons: let them keep what they compiled
 PYTHON ?= python3
+PORT ?= 8786
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill bench lock docs schemas screenshots clean
+.PHONY: run test lint drill cluster cluster-test bench lock docs schemas screenshots clean
 
 run: $(READY)
 	@dataset check
@@ -24,6 +25,14 @@ lint: $(READY)
 
 drill: $(READY)
 	@dataset drill
+
+# A Dask cluster on this machine until Ctrl-C: DATASET_WORKERS processes, by default one per core.
+cluster: $(READY)
+	@trap 'kill 0' EXIT; dask scheduler --host 127.0.0.1 --port $(PORT) --no-dashboard & \
+		dask worker tcp://127.0.0.1:$(PORT) --nworkers $${DATASET_WORKERS:-$$(nproc)} --nthreads 1 --no-dashboard
+
+cluster-test: $(READY)
+	@pytest tests/test_cluster.py
 
 bench: $(READY)
 	@python -m tests.benchmarks $(PARTS)

@@ -321,7 +321,7 @@ def test_the_local_engine_gives_what_the_serial_one_gives_in_the_same_order(monk
 
 def test_an_unknown_engine_stops(monkeypatch):
     monkeypatch.setenv("DATASET_ENGINE", "cloud")
-    with pytest.raises(Stop, match="'cloud' is unknown; set it to serial or local"):
+    with pytest.raises(Stop, match="'cloud' is unknown; set it to serial, local or dask"):
         engine.map(abs, [1])
 
 

@@ -1,6 +1,7 @@
 """Where the work runs: one function with the shape of the builtin `map`.
 
-`DATASET_ENGINE` is `serial` or `local` (processes of this machine, `DATASET_WORKERS` of them, one per core by default).
+`DATASET_ENGINE` is `serial`, `local` (processes of this machine, `DATASET_WORKERS` of them, one per core by default) or
+`dask` (the cluster at `DASK_SCHEDULER_ADDRESS`, see docs/beyond-one-machine.md).
 Environment variables, because a param would enter dvc.lock, and where a stage runs never changes what it writes.
 """
 
@@ -32,12 +33,16 @@ def workers() -> int:
 def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """`function` of each item, in the items' order; a single item never starts a process."""
     engine = os.environ.get("DATASET_ENGINE", "local")
-    if engine not in ("serial", "local"):
-        raise stop(f"DATASET_ENGINE: {engine!r} is unknown; set it to serial or local")
+    if engine not in ("serial", "local", "dask"):
+        raise stop(f"DATASET_ENGINE: {engine!r} is unknown; set it to serial, local or dask")
     source = iter(items)
     first = list(islice(source, 2))
-    if engine == "serial" or len(first) < 2 or workers() == 1:
+    if engine == "serial" or len(first) < 2 or (engine == "local" and workers() == 1):
         return (function(item) for item in chain(first, source))
+    if engine == "dask":
+        from stages.contract import cluster
+
+        return cluster.map(function, chain(first, source))
     return across_processes(function, items if isinstance(items, list) else chain(first, source))
 
 

@@ -112,10 +112,23 @@ def yaml_value(content: bytes, where: str) -> Any:
         raise stop(f"{where}: is not YAML: {' '.join(str(error).split())}; mend the line it names") from None
 
 
+TAKEN: dict[str, Any] = {}
+"""What another process has read: a worker elsewhere has no params.yaml, or another one."""
+
+
 @cache
 def whole() -> dict[str, Any]:
     """All of params.yaml."""
-    return read_yaml(paths.ROOT / FILE)
+    return TAKEN or read_yaml(paths.ROOT / FILE)
+
+
+def take(settings: dict[str, Any]) -> None:
+    """Work with these params from now on, as a worker does with those of its task."""
+    if settings != TAKEN:
+        TAKEN.clear()
+        TAKEN.update(settings)
+        whole.cache_clear()
+        project_key.cache_clear()
 
 
 @contextmanager
