@@ -67,10 +67,29 @@ def decide(known: Signed, params: Params) -> Decision:
         columns["prompt"] if params.compare == "conversation" else np.zeros_like(columns["prompt"]),
         lambda places: texts_of(known, order[places], params),
         Bounds(params.threshold, params.floor, params.recall, params.compared),
+        partial(met_on_cluster, known, known.row[order]) if engine.name() == "dask" else None,
     )
     stays = alike.survivor < 0
     left = unresolved(known, np.sort(order[stays]), order[stays & alike.left])
     return Decision(list(drops(known, order, alike)), pairs(known, order, alike), {paths.UNRESOLVED: left})
+
+
+def met_on_cluster(
+    known: Signed,
+    order: "NDArray[np.int64]",
+    count: int,
+    rows: int,
+    lengths: "NDArray[np.int64]",
+    buckets: "NDArray[np.int32]",
+) -> "NDArray[np.int64]":
+    """What `near.met_in` finds of the bands, found by workers that shuffle the keys among themselves."""
+    from stages.text import bands
+
+    records = [len(block) for block in known.blocks]
+    work = bands.groups(known.signatures, records, order)
+    split = partial(bands.keys_of, count=count, rows=rows, parts=len(work))
+    found = list(engine.shuffle(split, bands.shared, work, len(work)))
+    return bands.numbered(found, order, sum(records), lengths, buckets)
 
 
 def check(params: Params) -> None:

@@ -11,17 +11,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from distributed import Client
 
+from stages import dedup
 from stages.contract import cluster as engine
-from stages.contract import params, shards
+from stages.contract import params, paths, shards
+from stages.contract import run as run_stage
 from stages.contract.params import Stop
+from stages.contract.shards import put_rows
+from stages.contract.signatures import COLUMNS, Signed
+from stages.text import bands, minhash, near
 from tests.cluster import QUICK, cluster, command, scheduler, until, workers
 from tests.conftest import REPOSITORY, SAMPLE, run, stage
 from tests.test_pipeline import outputs
@@ -246,6 +254,96 @@ def driver(root: Path, name: str, address: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(words, cwd=root, env=env, stderr=subprocess.PIPE, text=True)
 
 
+# the buckets of near-duplicates
+
+
+def signed_shards(folder: Path, records: int, shards: int, seed: int = 1) -> list[Path]:
+    """Files of signatures, a third of them near another one."""
+    chance = np.random.default_rng(seed)
+    table = np.zeros(records, COLUMNS)
+    table["minhash"] = chance.integers(0, 2**32, (records, 128), np.uint32)
+    for copy in range(records // 3):
+        other = chance.integers(records // 3, records)
+        kept = chance.random(128) < 0.85
+        table["minhash"][copy][kept] = table["minhash"][other][kept]
+    table["family"] = chance.integers(0, 2, records)
+    folder.mkdir(parents=True)
+    files = [folder / f"{number:05d}.npy" for number in range(shards)]
+    for file, part in zip(files, np.array_split(table, shards), strict=True):
+        np.save(file, part)
+    return files
+
+
+def buckets_of(files: list[Path], order: Any, meet: Any = None) -> tuple[Any, Any]:
+    """The buckets of the rows in this order."""
+    tables = [np.load(file) for file in files]
+    families = np.concatenate([table["family"] for table in tables])[order]
+    apart = np.arange(len(order), dtype=np.uint64) * np.uint64(2**40)
+    return near.met_in([table["minhash"] for table in tables], order, families, apart, *minhash.bands(0.7, 0.98), meet)
+
+
+def meeting(files: list[Path], order: Any) -> Any:
+    """What dedup gives `near` where the buckets are found by a cluster."""
+    tables = [np.load(file) for file in files]
+    known = Signed({}, order, order, [table["minhash"] for table in tables], [], files)
+    return partial(dedup.met_on_cluster, known, order)
+
+
+@pytest.mark.parametrize("rows", [40, 400, 10_000])
+@pytest.mark.parametrize("records", [1, 40, 2_000])
+def test_shuffled_keys_give_the_buckets_of_sorted_ones(monkeypatch, tmp_path, records, rows):
+    monkeypatch.setattr(bands, "ROWS", rows)
+    files = signed_shards(tmp_path / "s", records, 9)
+    order = np.random.default_rng(2).permutation(records)[: -(-records * 4 // 5)]
+    buckets, rooms = buckets_of(files, order)
+    again, rooms_again = buckets_of(files, order, meeting(files, order))
+    assert (buckets == again).all()
+    assert (rooms == rooms_again).all()
+    assert records < 2_000 or (buckets[:, 1:] >= 0).any()
+
+
+def test_a_worker_that_dies_while_keys_are_shuffled_changes_no_bucket(monkeypatch, tmp_path):
+    monkeypatch.setattr(bands, "ROWS", 500)
+    files = signed_shards(tmp_path / "p/s", 20_000, 40)
+    order = np.random.default_rng(2).permutation(20_000)[:18_000]
+    expected, rooms = buckets_of(files, order)
+    shutil.copy(SAMPLE / "params.yaml", tmp_path / "p")
+    with cluster(tmp_path / "c", tmp_path / "p") as address, Client(address, set_as_default=False) as client:
+        for name, value in on(address).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(paths, "ROOT", tmp_path / "p")
+        before = client.run(os.getpid)
+        with ThreadPoolExecutor(1) as aside:
+            found = aside.submit(buckets_of, files, order, meeting(files, order))
+            until(lambda: any(len(keys) > 4 for keys in client.has_what().values()))
+            os.kill(next(iter(before.values())), signal.SIGKILL)
+            again, rooms_again = found.result()
+        until(lambda: len(now := client.run(os.getpid)) == 2 and set(now.values()) != set(before.values()))
+    assert (expected == again).all()
+    assert (rooms == rooms_again).all()
+
+
+def test_an_error_while_a_shuffle_is_split_stops_it(here):
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(engine.shuffle(int, sum, ["1", "x"], 2))
+
+
+def test_dedup_on_a_cluster_drops_what_one_process_drops(expected, serial, monkeypatch, tmp_path):
+    root = tmp_path / "p"
+    shutil.copytree(serial, root)
+    monkeypatch.setattr(bands, "ROWS", 1_000)
+    monkeypatch.setattr(paths, "ROOT", root)
+    params.whole.cache_clear()
+    with cluster(tmp_path / "c", root) as address:
+        for name, value in on(address).items():
+            monkeypatch.setenv(name, value)
+        decision, _ = run_stage.decided(dedup, dedup.Params(**params.value("dedup", dict)))
+    put_rows(root / "data/dropped/dedup.jsonl", decision.drops)
+    put_rows(root / "data/near.jsonl", decision.rows)
+    assert outputs(root) == expected
+    assert len(decision.drops) > 100
+
+
 # what stops a run
 
 
@@ -314,11 +412,12 @@ def test_a_scheduler_that_goes_away_stops_the_run(tmp_path):
     ("options", "wrong"),
     [
         (("--nthreads", "2"), "threads is 2 there and must be 1"),
-        (("--no-nanny",), "BLAS threads is several there and must be 1"),
+        (("--no-nanny",), "BLAS threads is 2 there and must be 1"),
     ],
 )
 def test_a_worker_that_adds_up_in_another_order_is_refused(shared, tmp_path, options, wrong):
-    with scheduler(tmp_path) as address, workers(address, shared, tmp_path / "log", *options, count=1):
+    blas = {"OPENBLAS_NUM_THREADS": "2"}  # which a nanny sets to 1
+    with scheduler(tmp_path) as address, workers(address, shared, tmp_path / "log", *options, count=1, **blas):
         assert wrong in stage(shared, "collect", "log", code=2, DATASET_KEY=KEY, **on(address)).stderr
 
 

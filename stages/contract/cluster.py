@@ -15,10 +15,11 @@ import re
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import distributions
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = TypeVar("P")
 
 REPOSITORY = Path(__file__).parents[2]
 LOOK = 5  # seconds between two looks whether there is a worker at all
@@ -68,9 +70,9 @@ def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     waiting: deque[Future[Any]] = deque()
     try:
         for item in items:
-            task = pickle.dumps((function, params.whole(), sent(item)))
+            task = (ours, packed(function, item))
             with reachable():
-                waiting.append(client.submit(anywhere(), (ours, task), pure=False))
+                waiting.append(client.submit(anywhere(), task, pure=False))
                 many = len(waiting) > 2 * len(client.nthreads())
             if many:
                 yield result(client, waiting.popleft())
@@ -79,6 +81,48 @@ def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     finally:
         if client.status == "running":
             client.cancel(list(waiting))
+
+
+def shuffle(
+    split: Callable[[T], Sequence[P]], merge: Callable[[list[P]], R], items: Sequence[T], parts: int
+) -> Iterator[R]:
+    """`merge` of the first part that `split` makes of each item, then of the second, and so on, `parts` in all.
+
+    The parts go from worker to worker, and to disk where a worker has too many. What a dead worker held is made again.
+    """
+    client = connected(address())
+    ours = checked(client)
+    tasks: list[Future[Any]] = []
+    try:
+        with reachable():
+            whole = [client.submit(anywhere(), (ours, packed(split, item)), pure=False) for item in items]
+            tasks += whole
+            pieces = [[client.submit(piece(), one, part, pure=False) for one in whole] for part in range(parts)]
+            problems = [client.submit(itemgetter(1), one, pure=False) for one in whole]
+            joined = [client.submit(anywhere(), (ours, packed(merge, None)), each, pure=False) for each in pieces]
+            tasks += problems + joined
+        del whole, pieces
+        for problem in problems:
+            result(client, problem, lambda error: (None, error))
+        for each in joined:
+            yield result(client, each)
+    finally:
+        if client.status == "running":
+            client.cancel(tasks)
+
+
+def packed(function: Callable[..., Any], item: Any) -> bytes:
+    """A task as it travels: a function, by its name, with the params and what it is called with."""
+    return pickle.dumps((function, params.whole(), sent(item)))
+
+
+def piece() -> Callable[..., Any]:
+    """Picks a part of what `split` made; as `anywhere`, it is unpickled without the project's code."""
+
+    def far(made: tuple[Any, Any], part: int) -> Any:
+        return made[0][part] if made[1] is None else None
+
+    return far
 
 
 @contextmanager
@@ -101,12 +145,12 @@ def anywhere() -> Callable[..., Any]:
     Dask logs what it cannot unpickle and the arguments of what raises, and a task can hold rows that are not redacted.
     """
 
-    def far(given: tuple[dict[str, str], bytes] | None = None, dask_worker: Any = None) -> Any:
+    def far(given: tuple[dict[str, str], bytes] | None = None, parts: Any = None, dask_worker: Any = None) -> Any:
         try:
             from stages.contract import cluster
         except ImportError as error:
             return None, f"has not the project's code ({error})"
-        return cluster.attempt(*given) if given else (cluster.of_worker(dask_worker), None)
+        return cluster.attempt(*given, parts) if given else (cluster.of_worker(dask_worker), None)
 
     return far
 
@@ -225,11 +269,15 @@ def refuse(worker: str, wrong: list[str]) -> None:
 
 
 def sent(item: Any) -> Any:
-    """The item with the file it names where workers find it."""
+    """The item with the files it names where workers find them."""
     if isinstance(item, Path):
         return shared(item)
-    if isinstance(item, Struct) and isinstance(path := getattr(item, "path", None), Path):
-        return msgspec.structs.replace(item, path=shared(path))
+    if isinstance(item, tuple):
+        return tuple(sent(each) for each in item)
+    if isinstance(item, Struct):
+        return msgspec.structs.replace(
+            item, **{name: sent(getattr(item, name)) for name in ("path", "files") if name in item.__struct_fields__}
+        )
     return item
 
 
@@ -275,7 +323,7 @@ def storage(place: str) -> Iterator[tuple[Any, str]]:
         ) from error
 
 
-def attempt(ours: dict[str, str], task: bytes) -> tuple[Any, BaseException | None]:
+def attempt(ours: dict[str, str], task: bytes, parts: list[Any] | None = None) -> tuple[Any, BaseException | None]:
     """What a worker does: the result, or the error. It is not raised here: Dask logs the arguments of what raises."""
     from distributed import get_worker
 
@@ -284,7 +332,7 @@ def attempt(ours: dict[str, str], task: bytes) -> tuple[Any, BaseException | Non
         refuse(worker.address, differences(ours, of_worker(worker)))
         function, settings, item = pickle.loads(task)  # noqa: S301 - from the driver, whom a worker obeys anyway
         params.take(settings)
-        return function(item), None
+        return function(item if parts is None else parts), None
     except Stop as mistake:
         return None, Stop(f"{mistake.message} (said by the worker {worker.address})")
     except Exception as error:  # noqa: BLE001 - the driver raises it
@@ -292,7 +340,7 @@ def attempt(ours: dict[str, str], task: bytes) -> tuple[Any, BaseException | Non
         return None, error
 
 
-def result(client: "Client", future: "Future[Any]") -> Any:
+def result(client: "Client", future: "Future[Any]", outcome: Callable[[Any], tuple[Any, Any]] = tuple) -> Any:
     """What a worker found, or its error raised. Tasks of dead workers are done again by others, as often as Dask allows."""
     from distributed import KilledWorker
 
@@ -300,7 +348,7 @@ def result(client: "Client", future: "Future[Any]") -> Any:
         while not done(future):
             wait_for_a_worker(client)
         with reachable():
-            found, error = future.result()
+            found, error = outcome(future.result())
     except KilledWorker as lost:
         raise stop(
             f"{lost.last_worker.address}: was the last of several workers to die over the same item; look at their logs "

@@ -7,7 +7,7 @@ Environment variables, because a param would enter dvc.lock, and where a stage r
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = TypeVar("P")
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one BLAS thread: sums in one order
 
@@ -30,11 +31,17 @@ def workers() -> int:
     return int(given)
 
 
+def name() -> str:
+    """Which engine is chosen."""
+    given = os.environ.get("DATASET_ENGINE", "local")
+    if given not in ("serial", "local", "dask"):
+        raise stop(f"DATASET_ENGINE: {given!r} is unknown; set it to serial, local or dask")
+    return given
+
+
 def map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """`function` of each item, in the items' order; a single item never starts a process."""
-    engine = os.environ.get("DATASET_ENGINE", "local")
-    if engine not in ("serial", "local", "dask"):
-        raise stop(f"DATASET_ENGINE: {engine!r} is unknown; set it to serial, local or dask")
+    engine = name()
     source = iter(items)
     first = list(islice(source, 2))
     if engine == "serial" or len(first) < 2 or (engine == "local" and workers() == 1):
@@ -64,6 +71,21 @@ def result_at(place: int) -> Any:
 def result_of(item: Any) -> Any:
     """The function of an item that was sent."""
     return inherited[0](item)
+
+
+def shuffle(
+    split: Callable[[T], Sequence[P]], merge: Callable[[list[P]], R], items: Sequence[T], parts: int
+) -> Iterator[R]:
+    """`merge` of the first part that `split` makes of each item, then of the second, and so on, `parts` in all.
+
+    For the cluster, where what is split lies on many machines; a single item is done here.
+    """
+    if name() != "dask" or len(items) < 2:
+        pieces = [split(item) for item in items]
+        return (merge([each[part] for each in pieces]) for part in range(parts))
+    from stages.contract import cluster
+
+    return cluster.shuffle(split, merge, items, parts)
 
 
 def across_processes(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -40,7 +40,8 @@ class Signed(Struct):
     """The records that are still in the dataset, by id.
 
     `columns` holds the fields but the last; `source` is the rank of each record's source, `row` where it stands in the
-    `blocks` of signatures, shape (records of the file, 128), which are those of `files`, one after the other.
+    `blocks` of signatures, shape (records of the file, 128), which are those of `files`, one after the other; `signatures`
+    are the files they lie in.
     """
 
     columns: dict[str, Any]
@@ -48,6 +49,7 @@ class Signed(Struct):
     row: "NDArray[np.int64]"
     blocks: list[Any]
     files: list[Path]
+    signatures: list[Path]
 
     def name(self, place: int) -> str:
         """The id of the record in this place."""
@@ -78,7 +80,8 @@ def signed(sources: list[str], dropped: Mapping[str, set[str]], share: float = 1
     import numpy as np
 
     files = [(rank, source, path) for rank, source in enumerate(sources) for path in shards.of(paths.records(source))]
-    tables = [np.load(beside(path, source), mmap_mode="r") for _, source, path in files]
+    kept = [beside(path, source) for _, source, path in files]
+    tables = [np.load(path, mmap_mode="r") for path in kept]
     if any(table.dtype != np.dtype(COLUMNS) for table in tables):
         raise stop("data/signatures: were written by another version of this project; run `dvc repro`")
     fields = [name for name, *_ in COLUMNS if name != "minhash"]
@@ -94,5 +97,5 @@ def signed(sources: list[str], dropped: Mapping[str, set[str]], share: float = 1
     row = row[np.lexsort((columns["id"][row, 1], columns["id"][row, 0]))]
     blocks = [table["minhash"] for table in tables]
     return Signed(
-        {name: column[row] for name, column in columns.items()}, source[row], row, blocks, [p for *_, p in files]
+        {name: column[row] for name, column in columns.items()}, source[row], row, blocks, [p for *_, p in files], kept
     )

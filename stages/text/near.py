@@ -20,6 +20,9 @@ HELD = 512  # survivors of a bucket that later records are held against: bounds 
 PAIRS = 16  # pairs below the threshold that are kept of a record, the most alike
 CACHED = 4096  # sets of runs kept while they may be needed again
 
+Meet = Callable[[int, int, "NDArray[np.int64]", "NDArray[np.int32]"], "NDArray[np.int64]"]
+"""From bands, rows a band and the lengths of the buckets so far: writes each band's buckets, and gives all lengths."""
+
 
 class Texts(Struct):
     """What is compared of some records, one after the other, and where each begins, its reply and it ends.
@@ -119,18 +122,19 @@ def near(
     prompts: "NDArray[np.uint64]",
     texts_of: Callable[["NDArray[np.int64]"], Texts],
     bounds: Bounds,
+    meet: Meet | None = None,
 ) -> Alike:
     """Which records match a survivor, and which survivors are alike.
 
     `blocks` are signatures of shape (records, 128), counted through; `order` holds the rows that are compared, the preferred
     first, and of each of them `families` says with which others it may be, `folded` what it is but for case and
     punctuation, `prompts` what it answers (0: nothing). `texts_of` gives the texts of places in that order. Two answers to
-    one prompt that are less alike than the threshold are no duplicates.
+    one prompt that are less alike than the threshold are no duplicates. `meet` finds the buckets of the bands elsewhere.
     """
     if not len(order):
         return nothing()
     count, rows = bands(bounds.floor, bounds.recall)
-    buckets, rooms = met_in(blocks, order, families, folded, count, rows)
+    buckets, rooms = met_in(blocks, order, families, folded, count, rows, meet)
     met = np.flatnonzero((buckets >= 0).any(axis=1))
     alike = compared(
         buckets[met], np.minimum(rooms, HELD), sketches(blocks, order[met]), texts_of(met), prompts[met], bounds
@@ -176,6 +180,7 @@ def met_in(
     folded: "NDArray[np.uint64]",
     count: int,
     rows: int,
+    meet: Meet | None = None,
 ) -> "tuple[NDArray[np.int32], NDArray[np.int64]]":
     """The bucket of each record in the folded form and in each band, -1 where it is alone; and how many are in each bucket.
 
@@ -185,6 +190,8 @@ def met_in(
     found, lengths = numbered(folded ^ apart, np.empty(0, np.int64))
     buckets = np.empty((len(order), count + 1), np.int32)
     buckets[:, 0] = found
+    if meet:
+        return buckets, meet(count, rows, lengths, buckets[:, 1:])
     for band in range(count):
         keys = np.concatenate([band_keys(block, band, rows) for block in blocks])[order] ^ apart
         buckets[:, band + 1], lengths = numbered(keys, lengths)
