@@ -22,6 +22,7 @@ from importlib.metadata import distributions
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +43,8 @@ ONE_BY_ONE = {"threads": "1", "BLAS threads": "1"}
 """What a worker must be besides the driver's equal: sums in one order, and one task at a time in a process."""
 BLAS = os.environ.get("OPENBLAS_NUM_THREADS", "several") if "numpy" in sys.modules else "1"
 """numpy reads the variable when it is imported, and a worker imports it before anything of this project."""
+CHEAP = "split-shuffle"
+"""Dask takes tasks of this name to last a microsecond, and does them where the data is instead of moving all of it."""
 GUIDE = "docs/beyond-one-machine.md"
 
 
@@ -96,11 +99,14 @@ def shuffle(
     try:
         with reachable():
             whole = [client.submit(anywhere(), (ours, packed(split, item)), pure=False) for item in items]
-            tasks += whole
-            pieces = [[client.submit(piece(), one, part, pure=False) for one in whole] for part in range(parts)]
-            problems = [client.submit(itemgetter(1), one, pure=False) for one in whole]
+            run = uuid4().hex
+            pieces = [
+                [client.submit(piece(), made, part, key=f"{CHEAP}-{run}-{part}-{n}") for n, made in enumerate(whole)]
+                for part in range(parts)
+            ]
+            problems = [client.submit(itemgetter(1), made, key=f"{CHEAP}-{run}-{n}") for n, made in enumerate(whole)]
             joined = [client.submit(anywhere(), (ours, packed(merge, None)), each, pure=False) for each in pieces]
-            tasks += problems + joined
+            tasks += whole + problems + joined
         del whole, pieces
         for problem in problems:
             result(client, problem, lambda error: (None, error))

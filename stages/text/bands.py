@@ -43,7 +43,7 @@ class Shared(Struct):
     """
 
     rows: NDArray[np.uint32]
-    sizes: NDArray[np.int64]
+    sizes: NDArray[np.uint32]
     rows_of: NDArray[np.int64]
     sizes_of: NDArray[np.int64]
 
@@ -104,7 +104,7 @@ def by_band(part: Keys) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.uint32]
     return ((part.keys[start:stop], part.rows[start:stop]) for start, stop in pairwise(borders))
 
 
-def shared_in(*found: tuple[NDArray[np.uint64], NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def shared_in(*found: tuple[NDArray[np.uint64], NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """The rows of the keys that come twice or more, in the order of the keys, and how many each key has."""
     keys, rows = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(keys, kind="stable")
@@ -114,7 +114,7 @@ def shared_in(*found: tuple[NDArray[np.uint64], NDArray[np.uint32]]) -> tuple[ND
     member = same[1:] | same[:-1]
     starts = np.flatnonzero(first[member])
     sizes = np.diff(np.append(starts, np.count_nonzero(member)).astype(np.int64))
-    return rows[order[member[: len(order)]]], np.asarray(sizes, np.int64)
+    return rows[order[member[: len(order)]]], sizes.astype(np.uint32)
 
 
 def numbered(
@@ -134,7 +134,7 @@ def numbered(
     cut = [np.cumsum([0, *part.rows_of]) for part in parts], [np.cumsum([0, *part.sizes_of]) for part in parts]
     for band in range(buckets.shape[1]):
         for part, rows_at, sizes_at in zip(parts, *cut, strict=True):
-            sizes = part.sizes[sizes_at[band] : sizes_at[band + 1]]
+            sizes = part.sizes[sizes_at[band] : sizes_at[band + 1]].astype(np.int64)
             rows = part.rows[rows_at[band] : rows_at[band + 1]]
             buckets[place[rows], band] = np.repeat(np.arange(len(lengths), len(lengths) + len(sizes)), sizes)
             lengths = np.concatenate((lengths, sizes))
