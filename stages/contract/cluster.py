@@ -106,8 +106,8 @@ def shuffle(
             ]
             problems = [client.submit(itemgetter(1), made, key=f"{CHEAP}-{run}-{n}") for n, made in enumerate(whole)]
             joined = [client.submit(anywhere(), (ours, packed(merge, None)), each, pure=False) for each in pieces]
-            tasks += whole + problems + joined
-        del whole, pieces
+            tasks += problems + joined
+        del whole, pieces  # so that a worker forgets what it has passed on
         for problem in problems:
             result(client, problem, lambda error: (None, error))
         for each in joined:

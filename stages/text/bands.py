@@ -132,10 +132,12 @@ def numbered(
     place[order] = np.arange(len(order))
     buckets[:] = -1
     cut = [np.cumsum([0, *part.rows_of]) for part in parts], [np.cumsum([0, *part.sizes_of]) for part in parts]
+    all_lengths, next_number = [lengths], len(lengths)
     for band in range(buckets.shape[1]):
         for part, rows_at, sizes_at in zip(parts, *cut, strict=True):
             sizes = part.sizes[sizes_at[band] : sizes_at[band + 1]].astype(np.int64)
             rows = part.rows[rows_at[band] : rows_at[band + 1]]
-            buckets[place[rows], band] = np.repeat(np.arange(len(lengths), len(lengths) + len(sizes)), sizes)
-            lengths = np.concatenate((lengths, sizes))
-    return lengths
+            buckets[place[rows], band] = np.repeat(np.arange(next_number, next_number + len(sizes)), sizes)
+            all_lengths.append(sizes)
+            next_number += len(sizes)
+    return np.concatenate(all_lengths)
