@@ -31,6 +31,7 @@ cluster: $(READY)
 	@trap 'kill 0' EXIT; dask scheduler --host 127.0.0.1 --port $(PORT) --no-dashboard & \
 		dask worker tcp://127.0.0.1:$(PORT) --nworkers $${DATASET_WORKERS:-$$(nproc)} --nthreads 1 --no-dashboard
 
+# Real schedulers and workers on loopback; as root also two machines, as network namespaces.
 cluster-test: $(READY)
 	@pytest tests/test_cluster.py
 
