@@ -1,9 +1,8 @@
-"""`python -m tests.benchmarks.decontaminate [records]`: CPU and memory of `decontaminate` against 10,000 evaluation rows.
+"""CPU and memory of `decontaminate` against 10,000 evaluation rows, and what it finds of public rewordings.
 
-Reads `../shared/bench/make_big.py`, `../shared/data/mix52k.jsonl.gz` and the public benchmarks beside it, and says so and
-skips where they are not there. The records are recombined from public ones; one in a hundred has a question of GSM8K's test
-split or a made-up one, whole or with every seventh word changed. The sets are those, HumanEval, MT-bench and Chinese
-conversations, 10,000 rows together.
+The records are recombined from public ones; one in a hundred has a question of GSM8K's test split or a made-up one, whole or
+with every seventh word changed. The sets are those, HumanEval, MT-bench and Chinese conversations, 10,000 rows together.
+Rewordings have few words in a row in common with the original: without a model they are hardly found.
 """
 
 import csv
@@ -13,8 +12,6 @@ import io
 import json
 import os
 import random
-import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +24,7 @@ from stages import decontaminate
 from stages.contract import params, shards
 from stages.contract.gold import Evaluation
 from stages.contract.record import Example, Message, Meta, Record, digest, encode
+from tests.benchmarks import Row, corpus, usage
 from tests.conftest import REPOSITORY, SAMPLE, json_lines, stage
 
 SHARED = REPOSITORY.parent / "shared"
@@ -102,32 +100,32 @@ def project(root: Path, big: Path) -> None:
     shards.write(root / "data/records/big" / shards.name(number), lines)
 
 
-def measured(count: int = 1_000_000) -> list[tuple[str, str, str]]:
-    """Rows for the page: what, measured, goal. Nothing if what it reads is not there."""
-    from tests.benchmarks.__main__ import cpu_and_memory
+def rows(folder: Path) -> Iterator[Row]:
+    """What a large run takes and finds, then recall by method on the truth sets."""
+    if not (PUBLIC / "B_truth/gsm8k").is_dir():
+        raise corpus.Missing("it reads ../shared/data/public beside the project, which is not there")
+    yield from at_scale(folder, int(os.environ.get("BENCH_LARGEST", "200000")))
+    for name, count, found in recall():
+        methods = ", ".join(f"{method} {found[method]}" for method in METHODS)
+        yield f"{name}: found of {count:,} ({methods})", f"{found['any']:,}", ""
 
-    if not (SHARED / "bench/make_big.py").is_file() or not (PUBLIC / "B_truth/gsm8k").is_dir():
-        print("skipped: the benchmark reads ../shared, which is not there")
-        return []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "data").mkdir()
-        (folder / "data/mix52k.jsonl").write_bytes(gzip.decompress((SHARED / "data/mix52k.jsonl.gz").read_bytes()))
-        command = [sys.executable, SHARED / "bench/make_big.py", str(count), "big"]
-        subprocess.run(command, check=True, env=os.environ | {"BENCH": str(folder)})
-        project(folder / "project", folder / "data/big.jsonl")
-        (folder / "data/big.jsonl").unlink()
-        seconds, memory = cpu_and_memory(lambda: stage(folder / "project", "decontaminate"))
-        dropped = json_lines(folder / "project/data/dropped/decontaminate.jsonl")
+
+def at_scale(folder: Path, count: int) -> Iterator[Row]:
+    """Records against 10,000 evaluation rows."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        project(Path(name) / "project", corpus.grown(folder, count)[0])
+        used = usage.of(lambda: stage(Path(name) / "project", "decontaminate"))
+        dropped = json_lines(Path(name) / "project/data/dropped/decontaminate.jsonl")
     planted = {digest("big", number) for number in range(0, count, PLANTED)}
     found = len(planted & {drop["id"] for drop in dropped})
-    what = f"decontaminate {count:,} records against {ITEMS:,} evaluation rows"
-    return [
-        (f"{what}: CPU seconds", f"{seconds:.1f}", f"{60 * count / 1e6:.0f}"),
-        ("the same: peak memory of the tree, MB", f"{memory:.0f}", "1000"),
-        ("the same: planted leaks found", f"{found:,} of {len(planted):,}", "all"),
-        ("the same: dropped besides", f"{len(dropped) - found:,}", ""),
-    ]
+    yield (
+        f"{count:,} records against {ITEMS:,} evaluation rows: CPU seconds",
+        f"{used.cpu:.1f}",
+        f"{60 * count / 1e6:.0f}",
+    )
+    yield "the same: peak memory of the tree, MB", f"{used.memory:.0f}", "1000"
+    yield "the same: planted leaks found", f"{found:,} of {len(planted):,}", "all"
+    yield "the same: dropped besides", f"{len(dropped) - found:,}", ""
 
 
 def lines(path: str) -> list[Any]:
@@ -219,17 +217,3 @@ def recall() -> Iterator[tuple[str, int, dict[str, int]]]:
         methods = {method: len({r["record"] for r in listed if method in r["methods"]}) for method in METHODS}
         right = len({row["record"] for row in listed if row["eval"] == own[row["record"]]})
         yield name, len(texts), {"any": len({row["record"] for row in listed}), "right": right, **methods}
-
-
-def main() -> None:
-    """Measure and print the rows."""
-    for row in measured(*map(int, sys.argv[1:2])):
-        print(f"| {' | '.join(row)} |")
-    if (PUBLIC / "B_truth/llm_decontaminator_dev").is_dir():
-        print(f"\n| texts | of | found | {' | '.join(METHODS)} |\n|---|--:|--:|{'--:|' * len(METHODS)}")
-        for name, count, found in recall():
-            print(f"| {name} | {count:,} | {found['any']:,} | {' | '.join(str(found[method]) for method in METHODS)} |")
-
-
-if __name__ == "__main__":
-    main()
