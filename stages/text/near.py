@@ -200,12 +200,12 @@ def met_in(
 
 def numbered(keys: "NDArray[np.uint64]", lengths: "NDArray[np.int64]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
     """A number for each key that comes twice or more, counted on from the buckets so far; -1 for the others."""
-    ordered = np.sort(keys)
-    twice, more = np.unique(ordered[1:][ordered[1:] == ordered[:-1]], return_counts=True)
-    if not len(twice):
-        return np.full(len(keys), -1), lengths
-    place = np.minimum(np.searchsorted(twice, keys), len(twice) - 1)
-    return np.where(twice[place] == keys, place + len(lengths), -1), np.concatenate((lengths, more + 1))
+    order = np.argsort(keys)
+    same = np.concatenate(([False], keys[order[1:]] == keys[order[:-1]], [False]))[: len(keys) + 1]
+    member, number = same[1:] | same[:-1], np.cumsum(same[1:] & ~same[:-1])
+    places = np.empty(len(keys), np.int64)
+    places[order] = np.where(member, number + len(lengths) - 1, -1)
+    return places, np.concatenate((lengths, np.bincount(number[member])[1:]))
 
 
 def sketches(blocks: Sequence["NDArray[np.uint32]"], rows: "NDArray[np.int64]") -> "NDArray[np.uint8]":

@@ -3,7 +3,8 @@
 `python -m tests.benchmarks.near_dedup ROWS.jsonl KEPT.txt [MATCHES.tsv]` compares the `text` of rows that have one and an
 `id`. It writes the ids that are kept, one a line, and of each other row its id, its survivor's and their similarity. It
 does what `measure` and `dedup` do: signatures on all cores, then `near` with the stage's own defaults, in the order of
-preference of rows that differ in nothing but their length. Texts are read again where they are compared.
+preference of rows that differ in nothing but their length. Folded texts wait in files, of
+which those that are compared are read.
 """
 
 import os
@@ -13,6 +14,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -47,13 +49,16 @@ def rows(path: Path, start: int, stop: int) -> Iterator[tuple[int, Row]]:
             offset += len(line)
 
 
-def signed(start: int, path: Path, folder: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
-    """Offsets, lengths and digests of the rows of one span; their signatures go to a file."""
-    found = list(rows(path, start, start + SPAN))
-    np.save(folder / f"{start:015d}.npy", minhash.signatures([row.text for _, row in found]))
-    digests = b"".join(blake2b(row.text.encode(), digest_size=8).digest() for _, row in found)
-    offsets, lengths = ([offset for offset, _ in found], [len(row.text) for _, row in found])
-    return np.array(offsets, np.int64), np.array(lengths, np.int64), np.frombuffer(digests, np.uint64)
+def signed(start: int, path: Path, folder: Path) -> tuple[bytes, list[NDArray[Any]]]:
+    """Ids, lengths, digests and where the texts begin and end of one span's rows; signatures and texts go to files."""
+    found = [row for _, row in rows(path, start, start + SPAN)]
+    folded = texts((row.text, "", False) for row in found)
+    np.save(folder / f"{start:015d}.signatures.npy", minhash.signatures([row.text for row in found]))
+    np.save(folder / f"{start:015d}.texts.npy", folded.data)
+    digests = b"".join(blake2b(row.text.encode(), digest_size=8).digest() for row in found)
+    lengths = np.array([len(row.text) for row in found], np.int64)
+    ids = "".join(f"{row.id}\n" for row in found)
+    return ids.encode(), [lengths, np.frombuffer(digests, np.uint64), folded.begins, folded.ends]
 
 
 def preference(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -61,55 +66,50 @@ def preference(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(-lengths, kind="stable")
 
 
-def read(offsets: list[int], path: Path) -> Texts:
-    """The texts of these rows."""
-    with path.open("rb") as file:
-
-        def text(offset: int) -> str:
-            file.seek(offset)
-            return decode(file.readline()).text
-
-        return texts((text(offset), "", False) for offset in offsets)
-
-
-def texts_of(chosen: NDArray[np.int64], path: Path) -> Texts:
-    """The texts that begin at these offsets, read in the order of the file, some thousands at a time."""
-    order = np.argsort(chosen)
-    parts = np.array_split(chosen[order], len(chosen) // 4_000 + 1)
-    found = joined(list(engine.map(partial(read, path=path), [part.tolist() for part in parts])))
-    return found.taken(np.argsort(order))
+def texts_of(chosen: NDArray[np.int64], spans: list[tuple[Path, NDArray[Any], NDArray[Any]]]) -> Texts:
+    """The folded texts of these rows, each span's from its file."""
+    order, first, parts = np.argsort(chosen), 0, []
+    for path, begins, ends in spans:
+        here = chosen[order[slice(*np.searchsorted(chosen[order], (first, first + len(begins))))]] - first
+        data = np.load(path, mmap_mode="r")
+        pieces = [data[begin:end] for begin, end in zip(begins[here].tolist(), ends[here].tolist(), strict=True)]
+        stops = np.cumsum(ends[here] - begins[here])
+        starts = stops - (ends[here] - begins[here])
+        parts.append(Texts(np.concatenate([data[:0], *pieces]), starts, stops, stops))
+        first += len(begins)
+    return joined(parts).taken(np.argsort(order))
 
 
-def matches(path: Path) -> tuple[NDArray[np.int64], Alike]:
-    """The order of preference of all rows, and what is alike in it."""
+def matches(path: Path) -> tuple[list[str], NDArray[np.int64], Alike]:
+    """The ids, the order of preference of all rows, and what is alike in it."""
     minhash.warm_up(path.stat().st_size // ROW)
     with TemporaryDirectory() as name:
         folder = Path(name)
         starts = range(0, path.stat().st_size, SPAN)
-        parts = list(engine.map(partial(signed, path=path, folder=folder), starts))
-        offsets, lengths, digests = (np.concatenate(column) for column in zip(*parts, strict=True))
+        named, parts = zip(*engine.map(partial(signed, path=path, folder=folder), starts), strict=True)
+        lengths, digests = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
+        spans = [(folder / f"{start:015d}.texts.npy", *part[2:]) for start, part in zip(starts, parts, strict=True)]
         order = preference(lengths)
         limits = Params()
         alike = near(
-            [np.load(part, mmap_mode="r") for part in sorted(folder.iterdir())],
+            [np.load(part, mmap_mode="r") for part in sorted(folder.glob("*.signatures.npy"))],
             order,
             np.zeros(len(order), np.uint8),
             digests[order],
             np.zeros(len(order), np.uint64),
-            lambda places: texts_of(offsets[order[places]], path),
+            lambda places: texts_of(order[places], spans),
             Bounds(limits.threshold, limits.floor, limits.recall, limits.compared),
         )
-    return order, alike
+    return b"".join(named).decode().split("\n")[:-1], order, alike
 
 
 def main(source: str, kept: str, matched: str = os.devnull) -> None:
     """Write what is kept and what is not."""
-    order, alike = matches(Path(source))
+    ids, order, alike = matches(Path(source))
     survivor = np.empty(len(order), np.int64)
     survivor[order] = np.where(alike.survivor >= 0, order[alike.survivor], -1)
     similarity = np.empty(len(order))
     similarity[order] = alike.similarity
-    ids = [row.id for _, row in rows(Path(source), 0, Path(source).stat().st_size)]
     Path(kept).write_text("".join(f"{ids[row]}\n" for row in np.flatnonzero(survivor < 0).tolist()))
     with Path(matched).open("w") as file:
         for row in np.flatnonzero(survivor >= 0).tolist():
