@@ -130,10 +130,14 @@ def drops(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> Iterator
 
 
 def pairs(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> list[dict[str, Any]]:
-    """The survivors that are alike, the smaller id first."""
-    found = zip(order[alike.ones], order[alike.others], alike.likeness.tolist(), strict=True)
-    named = ((*sorted((known.name(one), known.name(other))), round(like, 3)) for one, other, like in found)
-    return [dict(zip(("a", "b", "similarity"), row, strict=True)) for row in sorted(named)]
+    """The survivors that are alike, the smaller id first: records stand by id, so the place tells."""
+    import numpy as np
+
+    ends = np.sort(np.stack((order[alike.ones], order[alike.others])), axis=0)
+    rows = np.lexsort((ends[1], ends[0]))
+    names = {place: known.name(place) for place in np.unique(ends).tolist()}
+    found = zip(*ends[:, rows].tolist(), alike.likeness[rows].tolist(), strict=True)
+    return [{"a": names[one], "b": names[other], "similarity": round(likeness, 3)} for one, other, likeness in found]
 
 
 def unresolved(known: Signed, stays: "NDArray[np.int64]", uncompared: "NDArray[np.int64]") -> list[dict[str, Any]]:
@@ -176,9 +180,7 @@ def texts_of(known: Signed, places: "NDArray[np.int64]", params: Params) -> "Tex
         for file, border, start, stop in zip(known.files, borders, cuts, cuts[1:], strict=False)
         if stop > start
     ]
-    read = joined(list(engine.map(partial(texts_in, params=params), work)), params.shingles)
-    back = np.argsort(order)
-    return read.taken(back)
+    return joined(engine.map(partial(texts_in, params=params), work), params.shingles).taken(np.argsort(order))
 
 
 def texts_in(work: "tuple[Path, list[int]]", params: Params) -> "Texts":

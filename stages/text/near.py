@@ -4,6 +4,7 @@ A bucket is what the records share that have one key of one band. Where there is
 """
 
 import math
+import mmap
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
@@ -82,14 +83,14 @@ def spelt(found: list[str]) -> bytes:
     return b"".join(xxh32_digest(each.encode()) for each in found)
 
 
-def joined(parts: Sequence[Texts], shingles: Shingles = "characters") -> Texts:
-    """Texts of several files, one after the other."""
-    if not parts:
-        return texts([], shingles)
-    starts = np.cumsum([0, *(len(part.data) for part in parts)])[:-1]
-    places = ((part.begins + at, part.middles + at, part.ends + at) for part, at in zip(parts, starts, strict=True))
-    begins, middles, ends = (np.concatenate(column) for column in zip(*places, strict=True))
-    return Texts(np.concatenate([part.data for part in parts]), begins, middles, ends, parts[0].wide)
+def joined(parts: Iterable[Texts], shingles: Shingles = "characters") -> Texts:
+    """Texts of several files, one after the other; a part is let go before the next is asked for."""
+    data, places = bytearray(), [np.empty((3, 0), np.int64)]
+    for part in parts:
+        places.append(np.stack((part.begins, part.middles, part.ends)) + len(data))
+        data += part.data.tobytes()
+    begins, middles, ends = np.concatenate(places, axis=1)
+    return Texts(np.frombuffer(data, np.uint8), begins, middles, ends, shingles == "words")
 
 
 class Bounds(Struct):
@@ -184,7 +185,7 @@ def met_in(
 ) -> "tuple[NDArray[np.int32], NDArray[np.int64]]":
     """The bucket of each record in the folded form and in each band, -1 where it is alone; and how many are in each bucket.
 
-    One band at a time, so that a million records need no more than their bucket numbers.
+    Signatures are read once, file by file, so that a million records need no more than their keys and bucket numbers.
     """
     apart = families.astype(np.uint64) * np.uint64(PRIME)
     found, lengths = numbered(folded ^ apart, np.empty(0, np.int64))
@@ -192,10 +193,23 @@ def met_in(
     buckets[:, 0] = found
     if meet:
         return buckets, meet(count, rows, lengths, buckets[:, 1:])
+    keys = np.concatenate([keys_of(read(block), count, rows) for block in blocks], axis=1)
     for band in range(count):
-        keys = np.concatenate([band_keys(block, band, rows) for block in blocks])[order] ^ apart
-        buckets[:, band + 1], lengths = numbered(keys, lengths)
+        buckets[:, band + 1], lengths = numbered(keys[band][order] ^ apart, lengths)
     return buckets, lengths
+
+
+def keys_of(block: "NDArray[np.uint32]", count: int, rows: int) -> "NDArray[np.uint64]":
+    """The keys of all bands, shape (bands, records)."""
+    return np.stack([band_keys(block, band, rows) for band in range(count)])
+
+
+def read(block: "NDArray[np.uint32]") -> "NDArray[np.uint32]":
+    """A block of signatures in memory; the pages of a mapped file are let go, or they would add up to the whole."""
+    content = np.array(block)
+    if isinstance(block, np.memmap):
+        block._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+    return content
 
 
 def numbered(keys: "NDArray[np.uint64]", lengths: "NDArray[np.int64]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
@@ -214,7 +228,7 @@ def sketches(blocks: Sequence["NDArray[np.uint32]"], rows: "NDArray[np.int64]") 
     start = 0
     for block in blocks:
         here = np.flatnonzero((rows >= start) & (rows < start + len(block)))
-        result[here] = block[rows[here] - start]
+        result[here] = read(block)[rows[here] - start]
         start += len(block)
     return result
 

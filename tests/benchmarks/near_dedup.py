@@ -68,16 +68,21 @@ def preference(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def texts_of(chosen: NDArray[np.int64], spans: list[tuple[Path, NDArray[Any], NDArray[Any]]]) -> Texts:
     """The folded texts of these rows, each span's from its file."""
-    order, first, parts = np.argsort(chosen), 0, []
-    for path, begins, ends in spans:
-        here = chosen[order[slice(*np.searchsorted(chosen[order], (first, first + len(begins))))]] - first
-        data = np.load(path, mmap_mode="r")
-        pieces = [data[begin:end] for begin, end in zip(begins[here].tolist(), ends[here].tolist(), strict=True)]
-        stops = np.cumsum(ends[here] - begins[here])
-        starts = stops - (ends[here] - begins[here])
-        parts.append(Texts(np.concatenate([data[:0], *pieces]), starts, stops, stops))
-        first += len(begins)
+    order, firsts = np.argsort(chosen), np.cumsum([0, *(len(begins) for _, begins, _ in spans)])
+    cuts = np.searchsorted(chosen[order], firsts)
+    parts = (
+        taken(*span, chosen[order[start:stop]] - first)
+        for span, first, start, stop in zip(spans, firsts, cuts, cuts[1:], strict=False)
+    )
     return joined(parts).taken(np.argsort(order))
+
+
+def taken(path: Path, begins: NDArray[Any], ends: NDArray[Any], here: NDArray[np.int64]) -> Texts:
+    """Some texts of a span."""
+    data, lengths = np.load(path), ends[here] - begins[here]
+    pieces = [data[begin:end] for begin, end in zip(begins[here].tolist(), ends[here].tolist(), strict=True)]
+    stops = np.cumsum(lengths)
+    return Texts(np.concatenate([data[:0], *pieces]), stops - lengths, stops, stops)
 
 
 def matches(path: Path) -> tuple[list[str], NDArray[np.int64], Alike]:
