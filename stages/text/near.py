@@ -17,7 +17,7 @@ from stages.text.minhash import band_keys, bands, kernel, packed, signatures
 from stages.text.shingles import PRIME, Shingles, fold, jaccard, letters, runs, words
 
 DEVIATIONS = 2.5  # standard deviations an estimate may lie below the floor and be verified: misses 1 pair in 160 there
-HELD = 512  # survivors of a bucket that later records are held against: bounds the work on boilerplate
+HELD = 256  # survivors of a bucket that later records are held against: bounds the work on boilerplate
 PAIRS = 16  # pairs below the threshold that are kept of a record, the most alike
 CACHED = 4096  # sets of runs kept while they may be needed again
 
