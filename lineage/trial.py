@@ -68,12 +68,12 @@ def attempt(name: str, settings: dict[str, Any], limit: int | None = None) -> Tr
 
 
 def what_if(settings: dict[str, Any]) -> Trial:
-    """What a stage would do with these settings, told from the scores that it keeps of every record."""
-    ways: dict[str, Way] = {"filter": filtered, "judge": judged}
+    """What a stage would do with these settings, told from the scores or signatures that are kept of every record."""
+    ways: dict[str, Way] = {"dedup": decided, "filter": filtered, "judge": judged}
     names = sorted({path.partition(".")[0] for path in settings})
     if len(names) != 1 or names[0] not in ways:
         raise stop(
-            f"dataset whatif {' '.join(settings)}: scores are kept for {' and '.join(ways)}, one at a time; "
+            f"dataset whatif {' '.join(settings)}: what it takes is kept for {' and '.join(ways)}, one at a time; "
             f"for the others use `dataset try STAGE --set KEY=VALUE`"
         )
     with params.using(settings):
@@ -213,6 +213,9 @@ def judged(stage: ModuleType, given: Any, limit: int | None) -> Trial:
 def decided(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The decision of a stage that sees all sources."""
     built(run.name_of(stage))
+    for key in ("compare", "shingles") if run.name_of(stage) == "dedup" else ():
+        if getattr(given, key) != params.read_yaml(paths.ROOT / params.FILE)["dedup"][key]:
+            raise stop(f"dedup.{key}: is part of what `measure` keeps; set it in params.yaml and run `make run`")
     decision, facts = run.decided(stage, given, share_of(limit))
     moved: Counter[str] = Counter()
     if run.name_of(stage) == "split":

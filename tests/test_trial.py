@@ -74,6 +74,25 @@ def test_the_judges_kept_scores_tell_the_same_as_scoring_again(at_built):
     assert trial.what_if(change).after == trial.attempt("judge", change, limit=10_000).after != {}
 
 
+def test_what_dedup_would_drop_is_told_from_the_kept_signatures(at_built, tmp_path):
+    found = trial.what_if({"dedup.threshold": 0.7})
+    root = changed(at_built, tmp_path, "threshold: 0.8", "threshold: 0.7")
+    stage(root, "dedup")
+    assert found.after.keys() == dropped_by(root, "dedup") > dropped_by(at_built, "dedup")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dedup.threshold": 0.6}, r"dedup.floor: 0.7 is above the threshold 0.6; lower it"),
+        ({"dedup.compare": "prompt"}, r"dedup.compare: is part of what `measure` keeps; set it in params.yaml"),
+    ],
+)
+def test_what_the_kept_signatures_cannot_tell_is_refused(at_built, settings, said):
+    with pytest.raises(Stop, match=said):
+        trial.what_if(settings)
+
+
 def test_the_split_says_how_many_records_would_move(at_built):
     found = trial.attempt("split", {"split.train": 0.7, "split.validation": 0.2})
     assert set(found.moved) == {"train to validation"}
@@ -160,7 +179,7 @@ def test_the_command_says_what_changes_and_why(built):
         (("whatif", "filter.size.max_reply_tokens=512"), "DVC does not see a change below a key of this name"),
         (("whatif", "filter.lenght.max_reply=512"), "stages/checks has no lenght.py"),
         (("whatif", "filter.length.max_reply=512"), "did you mean max_reply_tokens?"),
-        (("whatif", "dedup.threshold=0.7"), "`dataset try STAGE --set KEY=VALUE`"),
+        (("whatif", "balance.max_per_topic=3"), "`dataset try STAGE --set KEY=VALUE`"),
         (("whatif", "filter.length.max_tokens=9", "judge.threshold=4"), "one at a time"),
         (("whatif", "dedpu.threshold=1"), "did you mean dedup?"),
         (("whatif", "judge.threshold"), "write KEY=VALUE"),
