@@ -6,14 +6,17 @@ propose, the exact Jaccard similarity decides: nothing is dropped below the thre
 are kept for `split`. Preference pairs are compared with each other, labelled answers with those of the same label. Two
 answers to one prompt that are less alike than the threshold are no duplicates: they are listed, and called a conflict where
 they choose differently.
+
+Off by default: a second look at near-duplicate matches (`verify`), then semantic duplicates, then alike prompts, each pass
+over the survivors of the one before. A survivor takes those dropped for it along, if they are all alike to its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta as Limits
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stages.contract import engine, paths
 from stages.contract.params import sources, stop
@@ -21,6 +24,7 @@ from stages.contract.record import Compare, Drop, decode_record
 from stages.contract.run import Decision, run_on_signatures
 from stages.contract.shards import lines
 from stages.contract.signatures import Signed
+from stages.text.answers import unresolved
 from stages.text.shingles import Shingles
 
 if TYPE_CHECKING:
@@ -35,7 +39,32 @@ REASONS = {
     "exact_duplicate": "the same turns as the survivor's, whatever the system's",
     "folded_duplicate": "the same but for case, space and punctuation; code and tool calls letter by letter",
     "near_duplicate": "as similar to the survivor as dedup.threshold, or more",
+    "semantic_duplicate": "its vector is as alike to the survivor's as dedup.semantic.threshold, or more",
+    "alike_prompt": "its prompt is the survivor's but for a few letters: dedup.prompt_edit, or more",
 }
+Share = Annotated[float, Limits(gt=0, le=1, description="cosine of the vectors, to three decimals")]
+Vectors = Annotated[
+    str,
+    Limits(
+        min_length=1,
+        description="lexical (extra `semantic`); or package.module:attribute with `.encode`, or the folder of a local "
+        "sentence-transformers model (extra `embeddings`), neither of which DVC watches",
+    ),
+]
+
+
+class Semantic(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which survivors are duplicates by their vectors; above 50,000 FAISS searches them (extra `embeddings`)."""
+
+    threshold: Share = 0.92
+    vectors: Vectors = "lexical"
+
+
+class Verify(Struct, forbid_unknown_fields=True, frozen=True):
+    """How alike the vectors of a near-duplicate and its survivor must be, or both are kept."""
+
+    vectors: Vectors
+    threshold: Share = 0.9
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
@@ -48,6 +77,17 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     recall: Annotated[float, Limits(gt=0, lt=1, description="share of pairs at the floor that the bands find")] = 0.98
     compared: Annotated[int, Limits(ge=1, description="survivors a record is compared with, nearest first")] = 64
     prefer: Annotated[tuple[str, ...], Limits(description="sources whose records stay before those of others")] = ()
+    semantic: Annotated[Semantic | None, Limits(description="also drop survivors with alike vectors")] = None
+    prompt_edit: Annotated[
+        Annotated[float, Limits(gt=0, le=1)] | None,
+        Limits(
+            description="also drop survivors with an edit ratio of prompts from here on (extra `semantic`); compares each "
+            "with each, so it is refused above 50,000 survivors"
+        ),
+    ] = None
+    verify: Annotated[
+        Verify | None, Limits(description="look at the vectors of near-duplicates before they are dropped")
+    ] = None
 
 
 def decide(known: Signed, params: Params) -> Decision:
@@ -59,19 +99,50 @@ def decide(known: Signed, params: Params) -> Decision:
     check(params)
     order = preferred(known, params)
     columns = {name: column[order] for name, column in known.columns.items()}
+    if params.compare != "conversation":
+        columns["prompt"] = np.zeros_like(columns["prompt"])
     alike = near(
         known.blocks,
         known.row[order],
         columns["family"],
         columns["folded"],
-        columns["prompt"] if params.compare == "conversation" else np.zeros_like(columns["prompt"]),
+        columns["prompt"],
         lambda places: texts_of(known, order[places], params),
         Bounds(params.threshold, params.floor, params.recall, params.compared),
         partial(met_on_cluster, known, known.row[order]) if engine.name() == "dask" else None,
     )
+    refused, reasons = further(known, order, columns, alike, params)
     stays = alike.survivor < 0
-    left = unresolved(known, np.sort(order[stays]), order[stays & alike.left])
-    return Decision(list(drops(known, order, alike)), pairs(known, order, alike), {paths.UNRESOLVED: left})
+    left = unresolved(
+        known, np.sort(order[stays]), order[stays & alike.left], order[refused[stays[refused].all(axis=1)]]
+    )
+    return Decision(list(drops(known, order, alike, reasons)), pairs(known, order, alike), {paths.UNRESOLVED: left})
+
+
+def further(
+    known: Signed, order: "NDArray[np.int64]", columns: dict[str, Any], alike: "Alike", params: Params
+) -> "tuple[NDArray[np.int64], dict[int, str]]":
+    """The optional parts, put into `alike`: the matches that were refused, shape (matches, 2), and reasons by place."""
+    import numpy as np
+
+    refused, reasons = np.empty((0, 2), np.int64), dict[int, str]()
+    if not (params.verify or params.semantic or params.prompt_edit):
+        return refused, reasons
+    from stages.text import passes
+
+    def read(places: "NDArray[np.int64]", what: Compare) -> list[tuple[str, str]]:
+        plain = structs.replace(params, shingles="characters", compare=what)
+        return passes.strings(texts_of(known, order[places], plain))
+
+    records = passes.Records(columns["family"], columns["folded"], columns["prompt"], read)
+    if verify := params.verify:
+        refused = passes.refuse(alike, records, params.compare, verify.vectors, verify.threshold)
+    if semantic := params.semantic:
+        fallen = passes.semantic(alike, records, params.compare, semantic.vectors, semantic.threshold)
+        reasons |= dict.fromkeys(fallen, "semantic_duplicate")
+    if params.prompt_edit:
+        reasons |= dict.fromkeys(passes.edited(alike, records, params.prompt_edit), "alike_prompt")
+    return refused, reasons
 
 
 def met_on_cluster(
@@ -105,6 +176,13 @@ def check(params: Params) -> None:
     for name in params.prefer:
         if name not in sources():
             raise stop(f"params.yaml: dedup.prefer: there is no source {name}; name one of {', '.join(sources())}")
+    if params.semantic or params.prompt_edit or params.verify:
+        from stages.text import semantic
+
+        for vectors in {part.vectors for part in (params.semantic, params.verify) if part}:
+            semantic.encoder(vectors)  # now, not after an hour
+        if params.prompt_edit:
+            semantic.needs("rapidfuzz", "rapidfuzz", "semantic")
 
 
 def preferred(known: Signed, params: Params) -> "NDArray[np.int64]":
@@ -117,15 +195,15 @@ def preferred(known: Signed, params: Params) -> "NDArray[np.int64]":
     return np.lexsort((-columns["length"].astype(np.int64), ranks[known.source], -columns["rating"], columns["method"]))
 
 
-def drops(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> Iterator[Drop]:
-    """The drop of each record that has a survivor."""
+def drops(known: Signed, order: "NDArray[np.int64]", alike: "Alike", reasons: Mapping[int, str]) -> Iterator[Drop]:
+    """The drop of each record that has a survivor; `reasons` are those of further passes, by place."""
     names, exact = list(sources()), known.columns["exact"]
     for place in (alike.survivor >= 0).nonzero()[0].tolist():
         loser, survivor = order[place], order[alike.survivor[place]]
         similarity = float(alike.similarity[place])
         same = "exact_duplicate" if (exact[loser] == exact[survivor]).all() else "folded_duplicate"
         evidence = {"survivor": known.name(survivor), "similarity": round(similarity, 3) or 1.0}
-        reason = "near_duplicate" if similarity else same
+        reason = reasons.get(place) or ("near_duplicate" if similarity else same)
         yield Drop(known.name(loser), names[known.source[loser]], "dedup", reason, evidence)
 
 
@@ -133,37 +211,12 @@ def pairs(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> list[dic
     """The survivors that are alike, the smaller id first: records stand by id, so the place tells."""
     import numpy as np
 
-    ends = np.sort(np.stack((order[alike.ones], order[alike.others])), axis=0)
+    stay = (alike.survivor[alike.ones] < 0) & (alike.survivor[alike.others] < 0)
+    ends = np.sort(np.stack((order[alike.ones[stay]], order[alike.others[stay]])), axis=0)
     rows = np.lexsort((ends[1], ends[0]))
     names = {place: known.name(place) for place in np.unique(ends).tolist()}
-    found = zip(*ends[:, rows].tolist(), alike.likeness[rows].tolist(), strict=True)
+    found = zip(*ends[:, rows].tolist(), alike.likeness[stay][rows].tolist(), strict=True)
     return [{"a": names[one], "b": names[other], "similarity": round(likeness, 3)} for one, other, likeness in found]
-
-
-def unresolved(known: Signed, stays: "NDArray[np.int64]", uncompared: "NDArray[np.int64]") -> list[dict[str, Any]]:
-    """Survivors with one prompt, as conflicts in the tool they choose or the answer, or as several answers; and those that
-    were not compared with all their likes.
-    """
-    import numpy as np
-
-    prompt = known.columns["prompt"][stays]
-    asked = stays[np.argsort(prompt, kind="stable")][np.count_nonzero(prompt == 0) :]
-    groups = np.split(asked, np.flatnonzero(np.diff(known.columns["prompt"][asked].view(np.int64))) + 1)
-    rows = [
-        {"kind": kind_of(known, group), "ids": [known.name(n) for n in group]} for group in groups if len(group) > 1
-    ]
-    if len(uncompared):
-        rows.append({"kind": "uncompared", "ids": sorted(known.name(place) for place in uncompared)})
-    return sorted(rows, key=lambda row: (row["kind"], row["ids"]))
-
-
-def kind_of(known: Signed, group: "NDArray[np.int64]") -> str:
-    """What several answers to one prompt are: other tools, other short answers or arguments, or other texts."""
-    for name in ("tools", "answer"):
-        chosen = set(known.columns[name][group].tolist()) - {0}
-        if len(chosen) > 1:
-            return f"conflicting_{name}"
-    return "several_answers"
 
 
 def texts_of(known: Signed, places: "NDArray[np.int64]", params: Params) -> "Texts":

@@ -182,8 +182,8 @@ def group(
     return Group(
         survivor,
         fate,
-        reasons["exact_duplicate"] + reasons["folded_duplicate"],
-        reasons["near_duplicate"],
+        (equal := reasons["exact_duplicate"] + reasons["folded_duplicate"]),
+        len(members) - equal,
         min(drop.evidence["similarity"] for drop in members),
         dict(Counter(drop.source for drop in members).most_common()),
         texts.get(survivor),

@@ -219,6 +219,8 @@ def intake(evidence: Evidence) -> dict[str, Any]:
         "exact_duplicates": duplicates["exact_duplicate"],
         "folded_duplicates": duplicates["folded_duplicate"],
         "near_duplicates": duplicates["near_duplicate"],
+        "semantic_duplicates": duplicates["semantic_duplicate"],
+        "alike_prompts": duplicates["alike_prompt"],
         "duplicate_share": share(duplicates.total(), records),
         "repairs": totals(source["repairs"] for source in evidence.intake.values()),
         "key_conflicts": sum(source["key_conflicts"] for source in evidence.intake.values()),
@@ -226,12 +228,15 @@ def intake(evidence: Evidence) -> dict[str, Any]:
 
 
 def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
-    """Prompts with several answers, those whose answers choose differently, and records that were not compared with all."""
+    """Prompts with several answers, those whose answers choose differently, and records that were not compared with all or
+    were not trusted to be the same as another.
+    """
     kinds = Counter(row["kind"] for row in unresolved)
     return {
         "conflicting": kinds["conflicting_tools"] + kinds["conflicting_answer"],
         "several": kinds["several_answers"],
         "uncompared": sum(len(row["ids"]) for row in unresolved if row["kind"] == "uncompared"),
+        "refused_matches": kinds["refused_match"],
     }
 
 

@@ -142,7 +142,10 @@ def duplicates(metrics: dict[str, Any], groups: list[Group]) -> Sentence:
         return Sentence("Duplicates", "No record was dropped as a duplicate of another.", "duplicates", "ok")
     largest = groups[0]
     equal = at["exact_duplicates"] + at["folded_duplicates"]
-    text = f"{equal:,} equal and {count(at['near_duplicates'], 'near-duplicate')} fell. The largest "
+    further = at["semantic_duplicates"] + at["alike_prompts"]
+    text = f"{equal:,} equal and {count(at['near_duplicates'], 'near-duplicate')} fell"
+    text += f", and {further:,} by vectors or prompts" if further else ""
+    text += ". The largest "
     text += f"group has {count(largest.members, 'record')}: {largest.members - 1:,} dropped for one that was kept"
     peek = largest.text.peek if largest.text else ""
     text += f", which starts “{peek}”." if peek else "."
