@@ -1,7 +1,7 @@
 """Vectors of texts: lexical ones, or those of any encoder that is at hand.
 
-Lexical vectors know letters, not meaning: TF-IDF of character n-grams, brought down to 256 numbers. Encoders know more, as
-far as they were taught.
+Lexical vectors know letters, not meaning: TF-IDF of character n-grams, brought down to 256 numbers. So other questions in
+one template are alike to them. Encoders know more, as far as they were taught.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from stages.contract import paths
 from stages.contract.params import stop
 
 LEXICAL = "lexical"
-GRAMS, FEATURES, DIMENSIONS = (3, 5), 1 << 18, 256  # characters, hashed n-grams, numbers of a vector
+GRAMS, FEATURES, DIMENSIONS = (3, 5), 1 << 16, 256  # characters, hashed n-grams, numbers of a vector
 
 
 def unit(texts: Sequence[str], name: str) -> "NDArray[np.float32]":
