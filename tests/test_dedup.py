@@ -493,6 +493,43 @@ def test_what_was_not_compared_is_told(loops: str, monkeypatch: pytest.MonkeyPat
     assert not near_texts(texts[:4], Bounds(0.8, 0.5, 0.98, 64)).left.any()
 
 
+@pytest.mark.parametrize("text", ["", " ", "好", "👍👎👍", "1234567890", "x" * 3_000_000], ids=len)
+def test_of_records_that_are_all_the_same_one_stays(text: str, loops: str) -> None:
+    alike = near_texts([text] * 5, Bounds(0.8, 0.7, 0.98, 64))
+    assert alike.survivor.tolist() == [-1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["one record"],
+        ["", "好", "👍", "1", "Yes", "No"],
+        ["👍👎😀😁😂", "👎👍😂😁😀", "😀😁😂👍👎"],
+        ["1234567890", "0987654321", "1122334455"],
+        ["怎样重命名一个列表", "怎样删除一个任务", "今天天气很好吗"],
+    ],
+    ids=len,
+)
+def test_records_without_a_partner_all_stay(texts: list[str], loops: str) -> None:
+    assert (near_texts(texts, Bounds(0.8, 0.7, 0.98, 64)).survivor == -1).all()
+
+
+def test_of_no_records_none_is_dropped(loops: str) -> None:
+    assert len(near_texts([], Bounds(0.8, 0.7, 0.98, 64)).survivor) == 0
+
+
+@pytest.mark.parametrize(("similar", "kept"), [(0.75, 600), (0.95, 1)])
+def test_boilerplate_is_compared_with_a_bounded_number_of_survivors(similar: float, kept: int) -> None:
+    import_module("stages.text.kernel")
+    chance, own = random.Random(1), round(250 * (1 - similar) / similar)
+    base = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=500))
+    texts = [base + "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=own)) for _ in range(600)]
+    alike = near_texts(texts, Bounds(0.8, 0.7, 0.98, 64))
+    assert (alike.survivor == -1).sum() == kept
+    assert len(alike.ones) <= near.PAIRS * len(texts)
+    assert alike.left.any() == (kept > near.HELD)
+
+
 @given(st.lists(st.text(alphabet="aB É好👍\n\u3000\xa0\u200b", max_size=12), max_size=30))
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_the_compiled_loops_give_what_the_plain_ones_give(found: list[str]) -> None:
