@@ -322,6 +322,15 @@ def test_a_similarity_on_a_limit_counts(shared: int, dropped: bool) -> None:
     assert pairs == ({} if dropped else {("b", "a"): shared / 100})
 
 
+@pytest.mark.parametrize(("floor", "runs_of_one", "runs_of_other"), [(0.55, 100, 55), (0.7, 100, 70), (0.55, 200, 110)])
+def test_a_text_inside_another_is_a_pair_at_exactly_the_floor(
+    floor: float, runs_of_one: int, runs_of_other: int, loops: str
+) -> None:
+    letters_of = "".join(map(chr, range(0x4E00, 0x4E00 + runs_of_one + 4)))
+    _, pairs = compared({"a": letters_of, "b": letters_of[: runs_of_other + 4]}, floor=floor)
+    assert pairs == {("b", "a"): floor}
+
+
 def test_a_record_like_a_dropped_one_but_not_like_its_survivor_stays(loops: str) -> None:
     letters = "".join(map(chr, range(0x4E00, 0x4E00 + 144)))
     texts = {"a": letters[:104], "b": letters[10:114], "c": letters[20:124]}  # neighbours 90 of 110, ends 80 of 120

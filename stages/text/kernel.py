@@ -437,7 +437,9 @@ def greedy(  # type: ignore[no-untyped-def]
                 )
                 theirs = others_runs[: distinct[other]]
                 cached_at[other], cached_to = cached(theirs, sets, cached_to)
-            if min(size, len(theirs)) < floor * max(size, len(theirs)):
+            if (
+                min(size, len(theirs)) / max(size, len(theirs)) < floor
+            ):  # divided as the similarity is: 55 of 100 is 0.55
                 continue  # fewer runs in all than would have to be shared
             both = shared(theirs, table, stamp, mask, np.int64(floor / (1 + floor) * (size + len(theirs))))
             like = both / (size + len(theirs) - both)
