@@ -70,7 +70,7 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
     values = list(readable(rows[:limit]))
     suggested = {key: value for key, value in (suggestion(values) | given).items() if value is not None}
     source = params.typed({"path": relative(place), "licence": "none"} | suggested, Source, str(place), "--set")
-    collect.check(NAME, source)
+    collect.check(NAME, source, cleaned)
     measuring, limits = params.of_stage("measure", measure.Params), params.of_stage("filter", filter.Params)
     rules = filter.prepare(limits)
     found = [held(as_found(row, source, cleaned), measuring, rules) for row in rows[:limit]]

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import sources, typed, value, whole
+from stages.contract.params import of_stage, sources, typed, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
 from stages.reporting import figures, gate, page
+from stages.text.personal_data import Redaction, modes_of
 from stages.text.visible import visible
 
 FOLDERS = (PLOTS,)
@@ -59,7 +60,7 @@ def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Ite
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown, see plain
     environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
-    kinds = value("collect.redact", tuple[str, ...])
+    kinds = modes_of(of_stage("collect", Redaction).redact)
     yield template.render(about=about, metrics=metrics, gate=held, sources=sources(), kinds=kinds).rstrip().encode()
 
 

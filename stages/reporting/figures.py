@@ -1,7 +1,7 @@
 """The numbers of the report, from what the stages wrote. Nothing here depends on a clock, a host or an order of files."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -70,10 +70,12 @@ def gather(sources: list[str]) -> Evidence:
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
     )
     table = pd.DataFrame.from_records(
-        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted, bool(h.tools)) for h in heads],
-        columns=["id", "source", "topic", "method", "licence", "redacted", "tools"],
+        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, bool(h.tools)) for h in heads],
+        columns=["id", "source", "topic", "method", "licence", "tools"],
         index="id",
     )
+    ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
+    table["redacted"] = [ledger.get(identifier, {}) for identifier in table.index]
     scored = {row.id: row for source in sources for row in map(measured, lines_of(source))}
     lengths = {i: row.length for i, row in scored.items() if row.length}
     for name in Length.__struct_fields__:
@@ -96,6 +98,13 @@ def gather(sources: list[str]) -> Evidence:
         list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
     )
+
+
+def replaced(sources: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows of the ledger: the origins of records in which something was replaced, with how much of each kind."""
+    for source in sources:
+        for path in shards.of(paths.origins(source)):
+            yield from (decode(line) for line in shards.lines(path) if b'"redacted":' in line)
 
 
 def told(language: str | None, confidence: float) -> str | None:

@@ -1,0 +1,157 @@
+"""Phone numbers: valid in a number plan, of an unmistakable form, or said to be one by what stands around them."""
+
+import re
+from collections.abc import Iterator
+
+from stages.text.personal_data.chance import Chance, digit, filled, one_of
+from stages.text.personal_data.kinds import Rules
+from stages.text.personal_data.pattern import Span, before, spans
+from stages.text.personal_data.spelling import digits
+
+RUN = r"[+(]{0,2}\d(?:[ .\-()/]{0,3}\d){6,}(?:\s?(?:x|ext\.?|extension|#)\s?\d{1,6})?"
+GATE = r"\d(?:[ .\-()/]{0,3}\d){6}"
+DATE = (
+    r"(?:(?:19|20)\d\d[ .\-/](?:0?[1-9]|1[0-2])[ .\-/](?:[0-2]?\d|3[01])\b"
+    r"|(?:[0-2]?\d|3[01])[.\-/](?:[0-2]?\d|3[01])[.\-/](?:19|20)\d\d\b)"
+)
+EXTENSION = r"(?:(?:\s?(?:x|ext\.?|extension|#)\s?)\d{1,6})?"
+FORMS = re.compile(
+    r"(?<!\w)(?<!\d[.,:/\-])(?<!\w-)(?:"
+    r"(?P<american>(?:(?:\+|00)?1[ .\-]?)?(?:\([2-9]\d\d\) ?[2-9]\d\d[ .\-]?|[2-9]\d\d[.\-][2-9]\d\d[.\-])\d{4})"
+    rf"|(?!{DATE})(?:\+\d{{1,3}}[ .\-]?)?(?:\(\d{{1,5}}\)[ .\-]?)?\d{{1,5}}(?:[ .\-/]\d{{2,5}}|[ \-/]\d{{6,8}}){{1,6}}"
+    r"|\+\d{1,3}[ .\-]?(?:\(0\) ?)?\d{7,14}"
+    r"|\d{7,15}"
+    rf"){EXTENSION}(?!\w|[.,:/]\d|-\d)"
+)
+DIALLED = re.compile(r"\+|\(|0|1[ .\-]|[2-9]\d\d[ .\-][2-9]\d\d[ .\-]\d{4}")
+"""How a number starts when it is written to be dialled: a plus, a bracket, a trunk 0, or North America's 3-3-4."""
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(?: \d{3})+$|[1-9]\d{0,2}(?:\.\d{3})+$")
+STRONG = (
+    r"(?:mobile |cell |tele|smart)?phones?(?: ?(?:no\.?|numbers?|nr\.?|#))?|tel\b|mobiles?|cell(?:s"
+    r"|phones?|ular)?|fax|whats ?app|sms"
+    r"|landline|hotline|helpline|voice ?mail|dial|pager|handy(?:nummer)?|telefon\w*|t[ée]l[ée]phone"
+    r"|t[ée]l\b|portable|m[óo]vil"
+    r"|celular|tel[ée]fono|cellulare|telefoon\w*|rufnummer"
+    r"|(?:call|ring|text|phone|reach|contact|buzz)(?:ed|ing|s)? (?:me|us|him|her|them|back|you)"
+    r"|(?:me|us|him|her|them|back|call(?:ed|ing|s)?|reach(?:ed|able|ing)?|contact(?:ed)?|answer(?:ing|s"
+    r"|ed)?|texts?) (?:at|on|under|via)"
+    r"|(?:desk|office|home|work|direct|main|ph|mob|cell) ?[:.]"
+)
+WEAK = r"call\w*|contact\w*|messag\w*|text(?:ing|ed)?|answer\w*|ring|dialed|num(?:ber|éro|ero)s?|nummer|número|reach\w*"
+OTHER = (
+    r"(?:orders?|invoices?|tickets?|cases?|accounts?|acct|tracking|serial|models?|parts?|sku|isbn|issn"
+    r"|ean|version|build|zip|postal"
+    r"|ref(?:erence)?|policy|polic[ey]|passport|licen[cs]e|routing|customer|client|member(?:ship)?"
+    r"|employee|transaction|booking|flight"
+    r"|patent|doi|id|identifier|ids|vin|iban|ssn|card|tax|vat|port|epoch|timestamp|bytes|pages?|rows?"
+    r"|lines?|offset|population|amount"
+    r"|total|price|batch|lot|item|product|code|seed|error|function|system|pid|process|thread|job|request"
+    r"|request_id|uid|user_id)"
+    r"(?: ?(?:numbers?|no\.?|nr\.?|num|id|code|#))*"
+)
+WORDS = re.compile(
+    rf"(?<![A-Za-z])(?:(?P<other>{OTHER})|(?P<strong>{STRONG})|(?P<weak>{WEAK}))(?![A-Za-z])|(?P<digits>\d{{5,}})",
+    re.IGNORECASE,
+)
+FOLLOWED = re.compile(
+    r"\s?[\-–—,(/]?\s?(?:\(?(?:office|fax|mobile|cell|home|work|desk|direct|telephone|phone|tel|landline|mob)\b)",
+    re.IGNORECASE,
+)
+BETWEEN = re.compile(r"\s*(?:[,;/|&]|and|or|und|et|y)\s*", re.IGNORECASE)
+LETTER = re.compile(r"(?<![^\s,;|(])[tmpf] ?: ?$", re.IGNORECASE)
+"""The shortest label of a number: `T: …`."""
+YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[\-/] ?(?:1[5-9]|20)\d\d$")
+AREAS = ("202", "212", "303", "312", "404", "415", "503", "617", "702", "808")
+FICTION = re.compile(r"(?:00)?1?(?:[2-9]\d\d)?55501\d\d$")
+"""Area codes of North America, and the numbers in each that are for films: 555-0100 to 555-0199."""
+
+
+def find(text: str, rules: Rules) -> Iterator[Span]:
+    """Where numbers stand; a row of them, as after `Phones:`, is told by its first."""
+    last = -1
+    for first, end in spans(RUN, text):
+        for match in FORMS.finditer(text, first, end + 3):
+            listed = last >= 0 and match.start() - last < 8 and bool(BETWEEN.fullmatch(text, last, match.start()))
+            if is_phone(match, rules.phone_regions, listed):
+                last = match.end()
+                yield match.span()
+
+
+def is_phone(match: "re.Match[str]", regions: tuple[str, ...], listed: bool) -> bool:
+    """Whether the digits are a phone's by their form, their number plan, or the words around them."""
+    found, number = match[0], digits(re.split(r"[xe#]", match[0], maxsplit=1)[0])
+    if not 7 <= len(number) <= 15 or re.fullmatch(DATE, found) or YEARS.match(found):
+        return False
+    said = "strong" if listed else context(match.string, match.start(), match.end())
+    if said == "strong":
+        return True
+    before_it, bare = match.string[match.start() - 1 : match.start()], found.isdigit() and not found.startswith("00")
+    if said == "other" or bare or before_it in ("#", "=", "/"):
+        return False
+    if match["american"]:
+        return True
+    if said == "weak" and not THOUSANDS.match(found):
+        return True
+    return bool(DIALLED.match(found)) and planned(found, regions)
+
+
+def context(text: str, start: int, end: int) -> str:
+    """What the words around a number say it is: strong or weak signs of a phone, other if of something else."""
+    if FOLLOWED.match(text, end):
+        return "strong"
+    near = before(text, start)
+    if LETTER.search(near):
+        return "strong"
+    last = ""
+    for match in WORDS.finditer(near):
+        last = match.lastgroup or ""
+        if last in ("other", "weak") and len(near) - match.end() > 32:
+            last = ""
+    return "" if last == "digits" else last
+
+
+def planned(found: str, regions: tuple[str, ...]) -> bool:
+    """Whether a number plan has the number: any country's if it starts with a plus, else one of the regions'."""
+    import phonenumbers
+
+    for region in (None,) if found.startswith("+") else regions:
+        try:
+            number = phonenumbers.parse(found, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number) or (region is None and phonenumbers.is_possible_number(number)):
+            return True
+    return False
+
+
+def reserved(found: str) -> bool:
+    """Kept free for films, or of a form that cannot be dialled: with two zeros where the number of a place starts."""
+    number = digits(re.split(r"[xe#]", found, maxsplit=1)[0])
+    return bool(FICTION.match(number)) or number[len(country(found)) :].startswith(
+        "000" if not country(found) else "00"
+    )
+
+
+def country(found: str) -> str:
+    """The digits of the country's code, if the number starts with one."""
+    import phonenumbers
+
+    if not found.startswith("+"):
+        return ""
+    try:
+        return str(phonenumbers.parse(found, None).country_code)
+    except phonenumbers.NumberParseException:
+        return ""
+
+
+def surrogate(found: str, chance: Chance) -> str:
+    """A number of the same form that nobody has: one for films in North America, elsewhere one that cannot be dialled."""
+    main = re.split(r"[xe#]", found, maxsplit=1)[0]
+    number, code = digits(main), country(found)
+    if code in ("", "1") and len(number) in (7, 10, 11) and FORMS.match(main) and not number.startswith("0"):
+        head = number[:-10] + (one_of(chance, AREAS) if len(number) >= 10 else "")
+        new = f"{head}55501{digit(chance)}{digit(chance)}"
+    else:
+        new = code + ("00" if code else "000")
+        new += "".join(digit(chance) for _ in range(len(number) - len(new)))
+    return filled(new + "".join(digit(chance) for _ in digits(found[len(main) :])), found)
