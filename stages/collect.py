@@ -234,7 +234,7 @@ def fits(arguments: dict[str, Any], schema: Any) -> bool:
 def clean_tool(tool: dict[str, Any], how: Cleaning) -> dict[str, Any]:
     """A tool's definition, whose name stays one that a call can have."""
     function = tool.get("function")
-    new: dict[str, Any] = walked(tool, how)
+    new: dict[str, Any] = walked(tool, how, None)
     if isinstance(function, dict) and isinstance(function.get("name"), str) and isinstance(new.get("function"), dict):
         new["function"]["name"] = named(function["name"], how, counted=False)
     return new
@@ -260,8 +260,11 @@ def named(name: str, how: Cleaning, counted: bool = True) -> str:
     return UNNAMED.sub("_", found.replace("[", "").replace("]", "")) if counts else found
 
 
-def walked(value: Any, how: Cleaning, field: tuple[str, ...] = ()) -> Any:
-    """A JSON value with every string and every long number in it cleaned, keys included; numbers stay numbers."""
+def walked(value: Any, how: Cleaning, field: tuple[str, ...] | None = ()) -> Any:
+    """A JSON value with every string and every long number in it cleaned, keys included; numbers stay numbers.
+
+    `field` is what the value stands under; None where the names of fields say nothing of values, as in a schema.
+    """
     if isinstance(value, str):
         return cleaned(value, how, said(field))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LONG_NUMBER:
@@ -275,18 +278,18 @@ def walked(value: Any, how: Cleaning, field: tuple[str, ...] = ()) -> Any:
     return value
 
 
-def said(field: tuple[str, ...]) -> str:
+def said(field: tuple[str, ...] | None) -> str:
     """What the names of a field and of the one around it say of a value, as words."""
     return WORDS.sub(" ", " ".join(field[-2:])) + ": " if field else ""
 
 
-def walked_object(value: dict[str, Any], how: Cleaning, field: tuple[str, ...]) -> dict[str, Any]:
+def walked_object(value: dict[str, Any], how: Cleaning, field: tuple[str, ...] | None) -> dict[str, Any]:
     """A JSON object, cleaned; keys that become the same, as two addresses do, are numbered so that no value is lost."""
     result: dict[str, Any] = {}
     for key, each in value.items():
         base = cleaned(key, how)
         name = next(name for name in (base, *(f"{base}_{n}" for n in range(2, len(value) + 2))) if name not in result)
-        result[name] = walked(each, how, (*field, key))
+        result[name] = walked(each, how, None if field is None else (*field, key))
     return result
 
 

@@ -69,7 +69,7 @@ class Scope(Struct):
     """
 
     whose: Callable[[], tuple[bytes, str]] = lambda: (b"", "")
-    given: dict[tuple[str, str], str] = {}
+    given: dict[tuple[str, str], tuple[int, str]] = {}
 
 
 @cache
@@ -202,12 +202,12 @@ def pieces(text: str, found: list[Find], scope: Scope) -> Iterator[str]:
 def surrogate(kind: Kind, value: str, scope: Scope) -> str:
     """What stands for the value in this scope: the same whenever it occurs, and for no other value of the record."""
     known = (kind, squeezed(value))
-    made = scope.given.get(known)
-    if made is None:
-        (key, whose), others = scope.whose(), set(scope.given.values())
-        for number in range(TRIES):
-            made = str(module(kind).surrogate(plain(value), numbers(key, *known, whose, number)))
-            if made not in others:
-                break
-        scope.given[known] = str(made)
-    return str(made)
+    number, made = scope.given.get(known, (0, ""))
+    others = set() if made else {other for _, other in scope.given.values()}
+    key, whose = scope.whose()
+    for number in range(number, TRIES):  # noqa: B020 - from the one that was chosen
+        found = str(module(kind).surrogate(plain(value), numbers(key, *known, whose, number)))
+        if squeezed(found) not in others:
+            break
+    scope.given[known] = (number, squeezed(found))
+    return found

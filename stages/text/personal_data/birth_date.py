@@ -29,6 +29,7 @@ DATE = re.compile(
     rf"|{MONTH} {DAY}(?:,| of)? {YEAR}(?!\d)",
     re.IGNORECASE,
 )
+DIGIT = re.compile(r"\d")
 REACH = 36  # characters from what announces a date to the date
 PUBLIC = re.compile(r"born[ _\-]on$", re.IGNORECASE)
 ABOUT = re.compile(
@@ -41,7 +42,7 @@ def find(text: str, rules: Rules) -> Iterator[Span]:
     """Where dates stand. What an encyclopaedia says of people, `X was born on 14 March 1879`, is not taken for personal."""
     last = 0
     for start, end in spans(LABEL, text):
-        match = DATE.search(text, end, end + REACH + 24)
+        match = DATE.search(text, end, end + REACH + 24) if DIGIT.search(text, end, end + REACH) else None
         if not match or match.start() < last or not announced(text, start, end, match):
             continue
         last = match.end()

@@ -42,7 +42,7 @@ OTHER = re.compile(
     re.IGNORECASE,
 )
 COMPUTED_BEFORE = re.compile(
-    r"(?:[\d)\]a-z_]\s?(?:\*{1,2}|[×÷^%])|[\d)\]]\s(?:[+/=]|-)|[\d)\]]\s?=|\d\+)\s?\(?$"
+    r"(?:[\d)\]a-z_]\s?(?:\*{1,2}|[×÷^%])|[\d)\]]\s(?:[+/=]|-)|[\d)\]]\s?=|\d\+)\s?\(?$|[a-z_]\($"
     r"|\b(?:multipl\w+|divid\w+|add(?:ed|ing)?|subtract\w*|sum|product|factors?|factori[sz]e|prime|sqrt"
     r"|square root|root|digits"
     r"|modulo|mod|remainder|plus|minus|times|divided by|pow|log|range|randint|int|bigint|float|calculate"
@@ -52,7 +52,8 @@ COMPUTED_BEFORE = re.compile(
 )
 COMPUTED_AFTER = re.compile(
     r"\s?\)?\s?(?:\*{1,2}|[×÷^%]|<<|>>)\s?[\d(a-z]|\s?\)?\s(?:[+/]|-)\s[\d(]|\s?={1,3}\s?[\d?]"
-    r"|\s(?:plus|minus|times|multiplied|divided|mod|modulo|(?:is )?(?:a |not )?(?:prime|even|odd|divisible|composite))\b",
+    r"|\s(?:plus|minus|times|multiplied|divided|mod|modulo|(?:is )?(?:a |not )?(?:prime|even|odd"
+    r"|divisible|composite))\b",
     re.IGNORECASE,
 )
 WHOLE = re.compile(r"[A-Za-z0-9_]{0,24}$"), re.compile(r"[A-Za-z0-9_]{0,24}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from stages.text.personal_data.chance import Chance, digit, filled, one_of
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, before, spans
+from stages.text.personal_data.pattern import Span, before, compiled, spans
 from stages.text.personal_data.spelling import digits
 
 RUN = r"[+(]{0,2}\d(?:[ .\-()/]{0,3}\d){6,}(?:\s?(?:x|ext\.?|extension|#)\s?\d{1,6})?"
@@ -25,6 +25,8 @@ FORMS = re.compile(
 )
 DIALLED = re.compile(r"\+|\(|0|1[ .\-]|[2-9]\d\d[ .\-][2-9]\d\d[ .\-]\d{4}")
 """How a number starts when it is written to be dialled: a plus, a bracket, a trunk 0, or North America's 3-3-4."""
+MIXED = re.compile(r"\d\.\d+[ \-]\d|\d[ \-]\d+\.\d")
+"""Points beside spaces or dashes: two numbers, or one of another kind."""
 THOUSANDS = re.compile(r"[1-9]\d{0,2}(?: \d{3})+$|[1-9]\d{0,2}(?:\.\d{3})+$")
 STRONG = (
     r"(?:mobile |cell |tele|smart)?phones?(?: ?(?:no\.?|numbers?|nr\.?|#))?|tel\b|mobiles?|cell(?:s"
@@ -39,20 +41,17 @@ STRONG = (
 )
 WEAK = r"call\w*|contact\w*|messag\w*|text(?:ing|ed)?|answer\w*|ring|dialed|num(?:ber|éro|ero)s?|nummer|número|reach\w*"
 OTHER = (
-    r"(?:orders?|invoices?|tickets?|cases?|accounts?|acct|tracking|serial|models?|parts?|sku|isbn|issn"
-    r"|ean|version|build|zip|postal"
-    r"|ref(?:erence)?|policy|polic[ey]|passport|licen[cs]e|routing|customer|client|member(?:ship)?"
-    r"|employee|transaction|booking|flight"
-    r"|patent|doi|id|identifier|ids|vin|iban|ssn|card|tax|vat|port|epoch|timestamp|bytes|pages?|rows?"
-    r"|lines?|offset|population|amount"
-    r"|total|price|batch|lot|item|product|code|seed|error|function|system|pid|process|thread|job|request"
-    r"|request_id|uid|user_id)"
-    r"(?: ?(?:numbers?|no\.?|nr\.?|num|id|code|#))*"
+    r"(?:orders?|invoices?|tickets?|cases?|acct|tracking|serial|models?|parts?|sku|isbn|issn|ean|version"
+    r"|build|zip|postal|ref(?:erence)?"
+    r"|passport|licen[cs]e|routing|patent|doi|id|identifier|ids|vin|iban|ssn|tax|vat|port|epoch|timestamp"
+    r"|bytes|pages?|rows?|lines?"
+    r"|offset|population|amount|total|price|batch|lot|seed|pid|uid|process|thread|job|request"
+    r"|error)(?: ?(?:numbers?|no|nr|num|id|code|#))*"
+    r"|(?:accounts?|polic[ey]|policy|customer|client|member(?:ship)?|employee|transaction|booking|flight"
+    r"|item|product|code|function|system|card)"
+    r" ?(?:numbers?|no|nr|num|ids?|code|calls?|#)|account|card"
 )
-WORDS = re.compile(
-    rf"(?<![A-Za-z])(?:(?P<other>{OTHER})|(?P<strong>{STRONG})|(?P<weak>{WEAK}))(?![A-Za-z])|(?P<digits>\d{{5,}})",
-    re.IGNORECASE,
-)
+SIGNS = rf"(?i)\b(?:(?P<other>{OTHER})|(?P<strong>{STRONG})|(?P<weak>{WEAK}))(?:\b|$)|(?P<digits>\d{{5,}})"
 FOLLOWED = re.compile(
     r"\s?[\-–—,(/]?\s?(?:\(?(?:office|fax|mobile|cell|home|work|desk|direct|telephone|phone|tel|landline|mob)\b)",
     re.IGNORECASE,
@@ -61,6 +60,7 @@ BETWEEN = re.compile(r"\s*(?:[,;/|&]|and|or|und|et|y)\s*", re.IGNORECASE)
 LETTER = re.compile(r"(?<![^\s,;|(])[tmpf] ?: ?$", re.IGNORECASE)
 """The shortest label of a number: `T: …`."""
 YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[\-/] ?(?:1[5-9]|20)\d\d$")
+FAR = 32  # characters from a weak sign, or one of something else, to the number
 AREAS = ("202", "212", "303", "312", "404", "415", "503", "617", "702", "808")
 FICTION = re.compile(r"(?:00)?1?(?:[2-9]\d\d)?55501\d\d$")
 """Area codes of North America, and the numbers in each that are for films: 555-0100 to 555-0199."""
@@ -79,20 +79,26 @@ def find(text: str, rules: Rules) -> Iterator[Span]:
 
 def is_phone(match: "re.Match[str]", regions: tuple[str, ...], listed: bool) -> bool:
     """Whether the digits are a phone's by their form, their number plan, or the words around them."""
-    found, number = match[0], digits(re.split(r"[xe#]", match[0], maxsplit=1)[0])
-    if not 7 <= len(number) <= 15 or re.fullmatch(DATE, found) or YEARS.match(found):
+    found, main = match[0], without_extension(match[0])
+    fits = 7 <= len(digits(main)) <= 15 and not MIXED.search(main)
+    if not fits or re.fullmatch(DATE, found) or YEARS.match(found):
         return False
     said = "strong" if listed else context(match.string, match.start(), match.end())
     if said == "strong":
         return True
     before_it, bare = match.string[match.start() - 1 : match.start()], found.isdigit() and not found.startswith("00")
-    if said == "other" or bare or before_it in ("#", "=", "/"):
+    if (said == "other" and not found.startswith("+")) or bare or before_it in ("#", "=", "/"):
         return False
     if match["american"]:
         return True
     if said == "weak" and not THOUSANDS.match(found):
         return True
     return bool(DIALLED.match(found)) and planned(found, regions)
+
+
+def without_extension(found: str) -> str:
+    """The number without the `ext. 12` behind it."""
+    return re.split(r"\s?[xe#]", found, maxsplit=1)[0]
 
 
 def context(text: str, start: int, end: int) -> str:
@@ -102,12 +108,11 @@ def context(text: str, start: int, end: int) -> str:
     near = before(text, start)
     if LETTER.search(near):
         return "strong"
-    last = ""
-    for match in WORDS.finditer(near):
-        last = match.lastgroup or ""
-        if last in ("other", "weak") and len(near) - match.end() > 32:
-            last = ""
-    return "" if last == "digits" else last
+    last, end = "", 0
+    for match in compiled(SIGNS).finditer(near.replace("_", " ")):
+        last, end = next(name for name, value in match.groupdict().items() if value), match.end()
+    far = last in ("other", "weak") and len(near) - end > FAR
+    return "" if far or last == "digits" else last
 
 
 def planned(found: str, regions: tuple[str, ...]) -> bool:
@@ -126,7 +131,7 @@ def planned(found: str, regions: tuple[str, ...]) -> bool:
 
 def reserved(found: str) -> bool:
     """Kept free for films, or of a form that cannot be dialled: with two zeros where the number of a place starts."""
-    number = digits(re.split(r"[xe#]", found, maxsplit=1)[0])
+    number = digits(without_extension(found))
     return bool(FICTION.match(number)) or number[len(country(found)) :].startswith(
         "000" if not country(found) else "00"
     )
@@ -146,9 +151,9 @@ def country(found: str) -> str:
 
 def surrogate(found: str, chance: Chance) -> str:
     """A number of the same form that nobody has: one for films in North America, elsewhere one that cannot be dialled."""
-    main = re.split(r"[xe#]", found, maxsplit=1)[0]
+    main = without_extension(found)
     number, code = digits(main), country(found)
-    if code in ("", "1") and len(number) in (7, 10, 11) and FORMS.match(main) and not number.startswith("0"):
+    if code in ("", "1") and re.fullmatch(r"\d{7}|(?:00)?1?[2-9]\d{9}", number) and not number.startswith("0"):
         head = number[:-10] + (one_of(chance, AREAS) if len(number) >= 10 else "")
         new = f"{head}55501{digit(chance)}{digit(chance)}"
     else:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from stages.text.personal_data.chance import Chance, like
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, spans
+from stages.text.personal_data.pattern import Span, before, compiled, spans
 
 FORMS = (
     r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS
@@ -111,6 +111,7 @@ PREFIXES = (
 """A piece of every form, for the gate."""
 ALL = "|".join(FORMS)
 WIDE = ("sk-", "gl", "tskey", "xapp", "pscale", "dp.", "NR")
+MAKERS = ("sk-ant-", "sk-proj-", "sk-or-", "sk-svcacct-")
 ARMOUR = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 LONGEST_KEY = 20_000  # characters
 BODY = re.compile(r"(?:\s|\\n|\\r|\"|'|\+)*[A-Za-z0-9+/=]{4}")
@@ -132,7 +133,7 @@ HEADERS = (
     r"(?i:\b(?:authorization|x-api-key|x-auth-token|private-token|proxy-authorization)[\"']?\s{0,2}[:=]\s{0,2}[\"']?"
     r"(?:bearer|basic|token|apikey|digest)?\s{0,2})"
 )
-ADDRESS = r"[A-Za-z][A-Za-z0-9+.\-]{1,24}://[^\s:/@\"'<>`]{0,64}:[^\s/@\"'<>`]{1,128}@"
+ADDRESS = r"[A-Za-z][A-Za-z0-9+.\-]{1,24}://[^\s:/@\"'<>`,{}\[\]]{0,64}:[^\s/@\"'<>`,{}\[\]]{1,128}@"
 CURL = r"(?:\scurl\s[^\n]{0,80}?|\bcurl )-u\s{0,2}[\"']?[^\s:\"']{1,64}:"
 QUERY = (
     r"(?i:[?&;](?:access_token|token|id_token|refresh_token|auth|api_?key|key|sig|signature|secret"
@@ -145,21 +146,29 @@ GATE = (
     r"|(?i:passw(?:or)?ds?|passphrase|passcode|pwd)[\"']?\s"
     rf"|(?i:(?:{WORD})[A-Za-z0-9_\-]*[\"'\]`*]*\s*(?:[=:]|is\b|was\b)|authorization|x-a[a-z\-]+|private-token)"
 )
-VALUE = re.compile(r"[^\s\"'`<>(){}\[\],;|\\“”]{6,512}")
-DUMMY = re.compile(
-    r"example|sample|placeholder|dummy|change[_\-]?me|your[_\-]?|my[_\-]?(?:password|secret|token|key)"
+VALUE = re.compile(r"[^\s\"'`<>(){}\[\],;|\\“”]{6,256}")
+DUMMY = (
+    r"(?i)example|sample|placeholder|dummy|change[_\-]?me|your[_\-]?|my[_\-]?(?:password|secret|token|key)"
     r"|insert|redacted|replace|todo|fixme"
-    r"|x{4}|\*{3}|\.{3}|•{2}|foobar|lorem|undefined|process\.env|environ|getenv|^\$\w+$|\$\{|\{\{|%\(|<[a-z]",
-    re.IGNORECASE,
+    r"|x{4}|\*{3}|\.{3}|•{2}|foobar|lorem|undefined|process\.env|environ|getenv|^\$\w+$|\$\{|\{\{|%\(|<[a-z]"
 )
 """What documentation writes where a secret goes."""
 SAMPLE = re.compile(r"EXAMPLE|[xX]{6}|\*{3}|\.{3}|(?i:your[_\-])")
 """The same in a value of a known form."""
-TRIVIAL = re.compile(r"password|passwd|pass|pwd|secret|user|root|admin|guest|test|postgres|token|xxx|none|null", re.IGNORECASE)
-STRONG = set("!@#$%^&*?~+")
+TRIVIAL = re.compile(
+    r"password|passwd|pass|pwd|secret|user|root|admin|guest|test|postgres|token|xxx|none|null", re.IGNORECASE
+)
+NAME = re.compile(r"[A-Z]+(?:_[A-Z]+)+|\*+")
+"""How a setting is named that is to be put in."""
+SIGNS = set("!@#$%^&*?~+")
+QUOTES = set("'\"`“")
+OPENING = ("(", "[", "{")
+PASSWORD = re.compile(r"pass|pwd", re.IGNORECASE)
+SENTENCE = re.compile(r"\b(?:is|was)\W", re.IGNORECASE)
 WORDY = re.compile(r"[A-Za-z]+\d{0,4}|\d+|v\d+[a-z]?\d*", re.IGNORECASE)
-WORDS = re.compile(r"(?:[A-Za-z]+|\d{1,4}|v\d+)(?:[_\-.](?:[A-Za-z]+|\d{1,4}|v\d+))+")
+WORDS = re.compile(r"(?:[A-Za-z]{1,12}\d{0,5}|\d{1,4})(?:[_\-.](?:[A-Za-z]{1,12}\d{0,5}|\d{1,4}))+")
 """Words and short numbers in a row, as names of packages and files are."""
+PUBLIC = re.compile(r"public[_\- ]?$", re.IGNORECASE)
 IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+")
 
 
@@ -200,42 +209,48 @@ def values(text: str) -> Iterator[Span]:
     """The values that a name, a header or a sentence says are secret."""
     for start, end in spans(CONTEXT, text):
         match = VALUE.match(text, end)
-        if not match:
+        if not match or text[match.end() : match.end() + 1] in OPENING or PUBLIC.search(before(text, start, 8)):
             continue
-        value = match[0].rstrip(".:!?" if text[end - 1 : end] not in "\"'`" else "")
-        quoted = text[end - 1 : end] in ("'", '"', "`", "“")
-        said = text[start:end]
-        called = text[match.end() : match.end() + 1] in ("(", "[", "{")
-        if not called and is_secret(value, said, quoted):
+        said, quoted = text[start:end], text[end - 1] in QUOTES
+        value = match[0] if quoted else match[0].rstrip(".:!?")
+        if said[0] in "?&;":
+            value = value.partition("&")[0].partition("#")[0]
+        if is_secret(value, said, quoted):
             yield end, end + len(value)
 
 
 def is_secret(value: str, said: str, quoted: bool) -> bool:
     """Whether a value looks drawn by lot, or like a password where one is announced."""
     if (
-        DUMMY.search(value)
+        compiled(DUMMY).search(value)
         or TRIVIAL.fullmatch(value)
         or "://" in value
         or (not quoted and IDENTIFIER.fullmatch(value))
     ):
         return False
-    classes = [any(map(test, value)) for test in (str.islower, str.isupper, str.isdigit, STRONG.__contains__)]
-    announced = any(mark in said for mark in ":=") or quoted
-    if re.search(r"pass|pwd", said, re.IGNORECASE):
-        enough = sum(classes) >= 3 and (classes[2] or classes[3]) and not WORDY.fullmatch(value)
-        if len(value) >= 6 and enough and (announced or re.search(r"\b(?:is|was)\W", said) or classes[3]):
-            return True
-        if len(value) >= 8 and sum(classes) >= 2 and classes[2] and announced and not path_like(value):
-            return entropy(value) >= 2.75 and not wordy(value)
-        return False
-    return (
-        announced
-        and len(value) >= 16
-        and classes[2]
-        and (classes[0] or classes[1])
-        and entropy(value) >= 3
-        and not wordy(value)
-    )
+    announced = quoted or any(mark in said for mark in ":=")
+    return (is_password if PASSWORD.search(said) else is_key)(value, said, announced)
+
+
+def is_password(value: str, said: str, announced: bool) -> bool:
+    """Whether a value behind `password` is one: of three classes of letters, or of two and long and unlike a word."""
+    classes = classes_of(value)
+    if len(value) >= 6 and len(classes) >= 3 and classes & {"digit", "sign"} and not WORDY.fullmatch(value):
+        return announced or "sign" in classes or bool(SENTENCE.search(said))
+    long = len(value) >= 8 and len(classes) >= 2 and "digit" in classes
+    return announced and long and not path_like(value) and not wordy(value) and entropy(value) >= 2.75
+
+
+def is_key(value: str, said: str, announced: bool) -> bool:
+    """Whether a value behind the name of a key or token is one: long, of letters and digits, drawn by lot."""
+    mixed = "digit" in (classes := classes_of(value)) and bool(classes & {"lower", "upper"})
+    return announced and mixed and len(value) >= 16 and entropy(value) >= 3 and not wordy(value)
+
+
+def classes_of(value: str) -> set[str]:
+    """Which classes of letters a value has."""
+    tests = {"lower": str.islower, "upper": str.isupper, "digit": str.isdigit, "sign": SIGNS.__contains__}
+    return {name for name, test in tests.items() if any(map(test, value))}
 
 
 def path_like(value: str) -> bool:
@@ -255,7 +270,8 @@ def entropy(value: str) -> float:
 
 def looks_drawn(found: str) -> bool:
     """Whether a value in a known form is no sample and, where the form is a wide one, no row of words."""
-    return not SAMPLE.search(found) and not (found.startswith(WIDE) and WORDS.fullmatch(found))
+    wide = found.startswith(WIDE) and not found.startswith(MAKERS)
+    return not SAMPLE.search(found) and not (wide and WORDS.fullmatch(found))
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
@@ -265,7 +281,8 @@ def stands_alone(text: str, start: int, end: int) -> bool:
 
 def trivial(password: str) -> bool:
     """Whether a password in an address stands for one."""
-    return bool(TRIVIAL.fullmatch(password)) or bool(DUMMY.search(password)) or not password.strip("*.x…")
+    short = len(password) < 5 and not any(map(str.isdigit, password))
+    return short or bool(TRIVIAL.fullmatch(password) or NAME.fullmatch(password) or compiled(DUMMY).search(password))
 
 
 def reserved(found: str) -> bool:
