@@ -160,10 +160,10 @@ PITFALLS = (
     ),
     Trouble(
         "personal data is in an answer",
-        "a kind that is not replaced: names and addresses never are",
+        "a kind that is kept, or a spelling that no form knows; names and addresses need a model",
         "personal_data",
         "dataset drill",
-        "add the kind to `collect.redact`; take the source out if it is about people",
+        "set the kind to placeholder or drop in `collect.redact`; take the source out if it is about people",
     ),
     Trouble(
         "`dvc repro` runs everything though one value moved",

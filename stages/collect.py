@@ -182,8 +182,10 @@ def clean_message(message: Message, how: Cleaning, schemas: Schemas) -> Message:
 
 def clean_content(text: str, how: Cleaning) -> str:
     """A text cleaned; one that is JSON, as a tool's result may be, is walked if it would be JSON no longer."""
+    counted = how.counts.copy()
     found = cleaned(text, how)
     if found != text and text.lstrip()[:1] in ("{", "[") and is_json(text) and not is_json(found):
+        how.counts = counted
         return json.encode(walked(json.decode(text), how)).decode()
     return found
 

@@ -448,7 +448,7 @@ def test_a_surrogate_keeps_the_form_and_its_check() -> None:
     from stdnum import iban, luhn
 
     card = redact("4111 1111 1111 1112 and 5425-2334-3010-9903", SURROGATES)[0].rpartition(" ")[2]
-    assert re.fullmatch(r"5555-5555-\d{4}-\d{4}", card)
+    assert re.fullmatch(r"5555-5500-\d{4}-\d{4}", card)
     assert luhn.is_valid(card.replace("-", ""))
     account = redact("DE89 3704 0044 0532 0130 00", SURROGATES)[0]
     assert re.fullmatch(r"DE\d\d 0000 (?:\d{4} ){3}\d\d", account)
@@ -579,7 +579,7 @@ def test_a_tools_result_that_is_json_stays_json() -> None:
     text = '{"phone": 2125552368, "mail": "ann@corp.org", "n": 1.50}'
     found, counts = cleaned(Example([Message("tool", text)]))
     assert re.fullmatch(r'\{"phone":\d{3}55501\d\d,"mail":"\[EMAIL\]","n":1.5\}', found.messages[0].content)
-    assert counts["email"] >= 1
+    assert counts == Counter(email=1, phone=1)
 
 
 def test_two_keys_that_are_replaced_alike_keep_both_their_values() -> None:

@@ -163,7 +163,7 @@ def finds(text: str, given: Rules, before: str = "") -> list[Find]:
 
 
 def stays(kind: Kind, value: str, mode: Mode, given: Rules) -> bool:
-    """Whether a find is allowed, or is nobody's where surrogates are: one must not be replaced by another."""
+    """Whether a find is allowed, or a surrogate already where surrogates are: one must not be replaced by another."""
     return bool(given.allow and allowed(value, given.allow)) or (
         mode == "surrogate" and module(kind).reserved(plain(value))
     )

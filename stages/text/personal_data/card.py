@@ -59,17 +59,17 @@ COMPUTED_AFTER = re.compile(
 WHOLE = re.compile(r"[A-Za-z0-9_]{0,24}$"), re.compile(r"[A-Za-z0-9_]{0,24}")
 TESTS = {
     "4": "40000000",
-    "5": "55555555",
+    "5": "55555500",
     "2": "22230000",
-    "34": "37828224",
-    "37": "37828224",
-    "35": "35301113",
+    "34": "37828200",
+    "37": "37828200",
+    "35": "35301100",
     "30": "30569309",
     "36": "30569309",
     "38": "30569309",
-    "6": "60111111",
+    "6": "60111100",
 }
-"""By the start of a number, how the numbers start that its network gives out for tests, and charges nobody."""
+"""By the start of a number, the start of surrogates: the six digits that the network's numbers for tests have."""
 
 
 def find(text: str, rules: Rules) -> Iterator[Span]:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from stages.text.personal_data.chance import Chance, one_of
+from stages.text.personal_data.chance import Chance
 from stages.text.personal_data.kinds import Rules
 from stages.text.personal_data.pattern import Span, before, spans
 
@@ -17,7 +17,7 @@ VERSION = re.compile(
     re.IGNORECASE,
 )
 NEXT = re.compile(r"[A-Za-z0-9_]|-[A-Za-z0-9]|\.\d")
-DOCUMENTATION = ("192.0.2.", "198.51.100.", "203.0.113.")  # RFC 5737
+DOCUMENTATION = "198.51.100."  # RFC 5737
 
 
 def find(text: str, rules: Rules) -> Iterator[Span]:
@@ -45,4 +45,4 @@ def reserved(found: str) -> bool:
 
 def surrogate(found: str, chance: Chance) -> str:
     """An address kept free for documentation."""
-    return f"{one_of(chance, DOCUMENTATION)}{1 + next(chance) % 254}"
+    return f"{DOCUMENTATION}{1 + next(chance) % 254}"

@@ -11,7 +11,7 @@ from stages.text.personal_data.pattern import Span, spans
 PATTERN = r"[0-9A-Fa-f:]*:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*"
 GATE = r":[0-9A-Fa-f]{0,4}:"
 SHORTEST, LONGEST = 7, 45  # characters; shorter ones are slices, ratios and name spaces
-DOCUMENTATION = "2001:db8:"  # RFC 3849
+DOCUMENTATION = "2001:db8:5ca1:ab1e:"  # RFC 3849
 
 
 def find(text: str, rules: Rules) -> Iterator[Span]:

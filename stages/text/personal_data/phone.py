@@ -61,8 +61,8 @@ LETTER = re.compile(r"(?<![^\s,;|(])[tmpf] ?: ?$", re.IGNORECASE)
 """The shortest label of a number: `T: …`."""
 YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[\-/] ?(?:1[5-9]|20)\d\d$")
 FAR = 32  # characters from a weak sign, or one of something else, to the number
-AREAS = ("202", "212", "303", "312", "404", "415", "503", "617", "702", "808")
-FICTION = re.compile(r"(?:00)?1?(?:[2-9]\d\d)?55501\d\d$")
+AREAS = ("209", "318", "423", "518", "605", "712", "814", "906", "937", "971")
+FICTION = re.compile(rf"(?:00)?1?(?:{'|'.join(AREAS)})?55501\d\d$")
 """Area codes of North America, and the numbers in each that are for films: 555-0100 to 555-0199."""
 
 
