@@ -35,6 +35,7 @@ from stages.text.personal_data.pattern import MEMORY, compiled
 from stages.text.personal_data.spelling import plain, squeezed
 
 PASSES = 20  # over a text with finds; only a row of that many glued together needs more
+NOTHING: Counter[str] = Counter()  # of nearly every text; never changed
 TRIES = 20  # at a surrogate that no other value of the record has
 __all__ = [
     "KINDS",
@@ -123,13 +124,16 @@ def redact(text: str, given: Rules, before: str = "", scope: Scope | None = None
 
     A find can uncover another that is glued to it, so a text with finds is looked at again: redacting twice changes nothing.
     """
+    found = finds(text, given, before)
+    if not found:
+        return text, NOTHING
     counts: Counter[str] = Counter()
+    scope = scope or Scope()
     for _ in range(PASSES):
-        found = finds(text, given, before)
-        if not found:
-            break
         counts.update(find.kind for find in found)
-        text = replaced(text, found, scope or Scope())
+        text = replaced(text, found, scope)
+        if not (found := finds(text, given, before)):
+            break
     return text, counts
 
 
