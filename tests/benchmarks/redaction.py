@@ -1,13 +1,14 @@
-"""What redaction finds of labelled personal data, by kind, beside Presidio without a model and scrubadub over the same texts.
+"""What redaction finds of labelled personal data, by kind, beside Presidio without a model and scrubadub on the same texts.
 
-The texts are presidio_synth_v2 (both files) and pii_syn_nano. Ours was developed looking at every second row, from the first
-on; it is scored on the others (*held back*) and, apart, on those that were looked at (*seen*). A label counts as found if one
-find of its kind covers all of it; a find is false if it is of the kind and touches no label of any kind. Labels that no check
-can hold are left out and counted: cards and IBANs with a wrong check digit, numbers that the Social Security Administration
-gives nobody, masked values. pii_syn_nano labels some of a text's numbers and addresses and not others: most of our false
-finds of `ssn` and `email` are real ones without a label there, so precision is also given for presidio_synth_v2 alone. `url`
-is every address of the web, which is kept by default. Peers run with their defaults, Presidio with a blank spaCy pipeline, as
-nothing can be fetched. CPU is that of finding alone. Secrets, hard negatives and logs are invented, in `tests/private.py`.
+The texts are presidio_synth_v2 (both files) and pii_syn_nano. Ours was developed looking at every second row, from the
+first on; it is scored on the others (*held back*) and, apart, on those that were looked at (*seen*). A label counts as found
+if one find of its kind covers all of it; a find is false if it is of the kind and touches no label of any kind. Labels that
+no check can hold are left out and counted: cards and IBANs with a wrong check digit, numbers that the Social Security
+Administration gives nobody, masked values. pii_syn_nano labels some of a text's numbers and addresses and not others: our
+false finds of `ssn` and `email` that were looked at are real ones without a label, so precision is also given for
+presidio_synth_v2 alone. `url` is every address of the web, which is kept by default. Peers run with their defaults, Presidio
+with a blank spaCy pipeline, as nothing can be fetched. CPU is that of finding alone. Secrets, hard negatives and logs are
+invented, in `tests/private.py`.
 """
 
 import gzip

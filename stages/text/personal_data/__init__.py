@@ -95,7 +95,8 @@ def gate(kinds: tuple[Kind, ...]) -> Any:
 
 def possible(text: str, kinds: tuple[Kind, ...]) -> list[Kind]:
     """The kinds that a text in plain spelling can hold, in the order of their priority."""
-    return [kinds[place] for place in sorted(gate(kinds).Match(text) or ())] if kinds else []
+    matched = gate(kinds).Match(text) if kinds else None
+    return [kinds[place] for place in sorted(matched)] if matched else []
 
 
 def check(given: Rules) -> None:

@@ -22,8 +22,9 @@ def plain(text: str) -> str:
     if text.isascii() or not compiled(ODD).search(text):
         return text
     table = other_spellings()
-    for letter in sorted(table.keys() & set(text)):
-        text = text.replace(letter, table[letter])
+    for letter in set(text):
+        if letter in table:
+            text = text.replace(letter, table[letter])
     return text
 
 
