@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from types import ModuleType
@@ -180,10 +181,10 @@ def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     drops: list[Drop] = []
     looked_at: set[str] = set()
     for name in built():
-        scores = ((i, row) for i, row in scores_of(name) if run.within(i, share)) if as_kept else measured(name, share)
-        found, rows = run.decided_on_scores(stage, given, name, scores)
+        scores = partial(scores_of, name) if as_kept else list(measured(name, share)).copy
+        found, seen = run.decided_on_scores(stage, given, name, scores, share)
         drops += found
-        looked_at |= rows.keys()
+        looked_at |= seen
     return compared("filter", looked_at, drops)
 
 

@@ -1,0 +1,83 @@
+"""Style as two scores: how easily a reply reads (Flesch), and a weighted score of lengths, generic phrases and reading ease.
+
+Both are kept and drop nothing unless a limit is set. Such a score easily rejects good answers: a band of lengths that ends
+at 500 characters leaves out every answer of 150 words, and one "maybe" must not cost most of it. So the band reaches to long
+answers and falls off slowly, and generic phrases count by their share of the words. Coherence, which no rule tells, is left
+to the judge. Flesch's formula is for English prose: code, tables and other scripts have no reading ease.
+"""
+
+from functools import cache
+from typing import Annotated, Any
+
+from msgspec import Meta as Limits
+from msgspec import Struct
+
+from stages.contract.record import Record, answer, prompt
+from stages.text.prose import prose
+from stages.text.readability import reading_ease
+
+REASONS = {
+    "hard_to_read": "the reply reads less easily than min_reading_ease",
+    "low_style": "the style score is below min_style",
+}
+LOOKED_AT = 2_000  # characters of a reply
+WEIGHTS = {"reply": 0.3, "prompt": 0.2, "generic": 0.3, "ease": 0.2}
+REPLY, PROMPT = (50, 2_500), (10, 2_000)  # characters that score in full
+EASE = (0.0, 30.0)  # readings that score nothing, and in full: what is harder than a paper's abstract, and what is not
+GENERIC = (
+    r"(?i)\b(?:it depends|generally speaking|in general,|as you know|in conclusion|i hope this helps|"
+    r"it(?:'s| is) important to|at the end of the day|needless to say|feel free to|maybe)\b"
+)
+PHRASE = 40  # words of a reply that one generic phrase is too much for
+
+
+class Params(Struct, forbid_unknown_fields=True, frozen=True):
+    """The lowest scores that stay; null drops nothing."""
+
+    min_reading_ease: (
+        Annotated[float, Limits(description="Flesch reading ease: 60 is plain English, 0 a contract")] | None
+    ) = None
+    min_style: Annotated[float, Limits(ge=0, le=1, description="weighted score, 1 is best")] | None = None
+
+
+def measure(record: Record, params: None = None) -> tuple[float | None, float]:
+    """Flesch reading ease, or None, and the weighted score, from 0 to 1, of what the assistant says last."""
+    said = answer(record)
+    head = said[:LOOKED_AT]
+    text = prose(head) if "`" in head or "|" in head else head
+    ease, words = reading_ease(text) if text.isascii() or mostly_ascii(text) else (None, 0)
+    generic = len(phrases().findall(head)) if phrases().search(head) else 0
+    score = (
+        WEIGHTS["reply"] * within(len(said), *REPLY)
+        + WEIGHTS["prompt"] * within(len(prompt(record)), *PROMPT)
+        + WEIGHTS["generic"] * (1.0 - min(1.0, generic * PHRASE / (words or 1)))
+        + WEIGHTS["ease"]
+        * (1.0 if ease is None or ease >= EASE[1] else max(0.0, (ease - EASE[0]) / (EASE[1] - EASE[0])))
+    )
+    return ease, round(score, 3)
+
+
+@cache
+def phrases() -> Any:
+    """The generic phrases, compiled by re2."""
+    import re2
+
+    return re2.compile(GENERIC)
+
+
+def mostly_ascii(text: str) -> bool:
+    """Whether a text is in plain letters but for a few, such as dashes and accents."""
+    return len(text.encode("ascii", "ignore")) >= 0.95 * len(text)
+
+
+def within(size: int, least: int, most: int) -> float:
+    """1 between the bounds, less in proportion to how far below or above them."""
+    return size / least if size < least else most / size if size > most else 1.0
+
+
+def decide(value: tuple[float | None, float], params: Params) -> str | None:
+    """The first score below its limit."""
+    ease, style = value
+    if params.min_reading_ease is not None and ease is not None and ease < params.min_reading_ease:
+        return "hard_to_read"
+    return "low_style" if params.min_style is not None and style < params.min_style else None
