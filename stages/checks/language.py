@@ -7,7 +7,7 @@ that nothing here was chosen by), and of pieces under ten characters it takes no
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -118,25 +118,28 @@ class Spoken(Struct):
 def measure(record: Record, params: Measure) -> Spoken:
     """What the user and what the assistant speaks."""
     candidates = as_set(params.candidates)
-    texts = {role: list(prose_of(record, role, params.per)) for role in ("user", "assistant")}
-    told = {role: [detect(text, candidates) for text in said] for role, said in texts.items()}
-    sides = {role: side(texts[role], told[role], candidates) for role in texts}
-    others = {each for role in told for each in told[role] if each[0] and each[0] != sides[role][0]}
-    scripts = {name for said in texts.values() for text in said if not text.isascii() and (name := own_script(text))}
-    return Spoken(sides["user"], sides["assistant"], sorted(others) or UNSET, sorted(scripts) or UNSET)
+    sides: list[Told] = []
+    others: set[Told] = set()
+    scripts: set[str] = set()
+    for role in ("user", "assistant"):
+        texts = prose_of(record, role, params.per)
+        told = [detect(text, candidates) for text in texts]
+        sides.append(told[0] if len(told) == 1 else side(texts, told, candidates))
+        others.update(each for each in told if each[0] and each[0] != sides[-1][0])
+        scripts.update(name for text in texts if not text.isascii() and (name := own_script(text)))
+    return Spoken(*sides, sorted(others) or UNSET, sorted(scripts) or UNSET)
 
 
-def prose_of(record: Record, role: str, per: str) -> Iterator[str]:
+def prose_of(record: Record, role: str, per: str) -> list[str]:
     """What one role says without its code, turn by turn or as one text."""
     turns = [message.content for message in record.messages if message.role == role]
-    for text in turns if per == "turn" or len(turns) == 1 else ["\n".join(turns)]:
-        yield CODE.sub(" ", text) if "`" in text else text
+    if per == "side":
+        turns = ["\n".join(turns)]
+    return [CODE.sub(" ", text) if "`" in text else text for text in turns]
 
 
 def side(texts: list[str], told: list[Told], candidates: frozenset[str]) -> Told:
     """The language of most of a side's turns, at its highest confidence; of all turns as one if none could be told."""
-    if len(told) == 1:
-        return told[0]
     counted = Counter(language for language, _ in told if language)
     if not counted:
         return detect("\n".join(texts), candidates)
