@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stages.contract.record import Record, encode, prompt, reply
 from stages.text.prose import count_words
-from stages.text.tokens import count, count_repeated
+from stages.text.tokens import count_all, count_repeated
 
 ENDINGS = True
 REASONS = {
@@ -69,11 +69,25 @@ class Length(Struct):
 
 def measure(record: Record, params: None = None) -> Length:
     """The record's length; in a losing ending's record the reply is the losing one."""
-    asked, said = count(question := prompt(record)), count(answer := reply(record))
-    shared = (message.content for message in record.messages if message.role == "system")
-    around = sum(map(count_repeated, shared)) + (count_repeated(encode(record.tools).decode()) if record.tools else 0)
-    words = count_words(answer), count_words(question)
-    return Length(asked, said, asked + said + around, *words, len(question), len(answer))
+    return measure_many([record])[0]
+
+
+def measure_many(records: list[Record], params: None = None) -> list[Length]:
+    """The length of each record."""
+    prompts, replies = [prompt(record) for record in records], [reply(record) for record in records]
+    tokens = zip(count_all(prompts), count_all(replies), strict=True)
+    return [
+        Length(
+            before, after, before + after + around(record), count_words(said), count_words(asked), len(asked), len(said)
+        )
+        for record, asked, said, (before, after) in zip(records, prompts, replies, tokens, strict=True)
+    ]
+
+
+def around(record: Record) -> int:
+    """Tokens of what stands around the conversation: system turns and tool definitions."""
+    shared = sum(count_repeated(message.content) for message in record.messages if message.role == "system")
+    return shared + (count_repeated(encode(record.tools).decode()) if record.tools else 0)
 
 
 def summary(values: Iterable[dict[str, int]], params: Params) -> int | None:
