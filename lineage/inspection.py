@@ -119,7 +119,7 @@ def hold(found: list[Found], rules: filter.Rules) -> None:
     """Note on each record what the rules of `filter` say of it, as if these were the whole source."""
     measuring = params.of_stage("measure", measure.Params)
     scores = [(each.id, decode(encode(measure.measure(each.record, measuring)))) for each in found if each.record]
-    rules = filter.informed(rules, scores.copy)
+    rules = filter.informed(rules, lambda *only: scores)
     for each, (_, row) in zip((each for each in found if each.record), scores, strict=True):
         each.drop = filter.decide(each.id, NAME, row, rules)
 

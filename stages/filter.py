@@ -5,7 +5,7 @@ without its key in params.yaml is not applied. One whose `action` is `count` dro
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ from stages.contract.run import run_decide
 
 REASONS = {reason: text for name in checks.names() for reason, text in checks.check(name).REASONS.items()}
 Params = dict[str, dict[str, Any] | None]
-Scores = Callable[[], Iterable[tuple[str, dict[str, Any]]]]
-"""Gives the id and the scores of every record of a source, as often as it is called."""
+Scores = Callable[..., Iterable[tuple[str, dict[str, Any]]]]
+"""Gives the id and the scores of every record of a source, as often as it is called; only of the checks it is given."""
 
 
 class Rule(NamedTuple):
@@ -67,7 +67,7 @@ def informed(rules: Rules, scores: Scores) -> Rules:
 
 def values(name: str, scores: Scores) -> Iterator[Any]:
     """What one check measured of each record that it was not skipped for; nothing is read before the first is asked for."""
-    yield from (row[name] for _, row in scores() if name in row)
+    yield from (row[name] for _, row in scores(name) if name in row)
 
 
 def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -> Drop | None:
@@ -86,11 +86,11 @@ def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -
     )
 
 
-def counted(scores: Iterable[dict[str, Any]], rules: Rules) -> Counter[str]:
-    """How many records give a reason to a rule that only counts."""
-    counting = {name: rule for name, rule in rules.items() if rule.action == "count"}
-    reasons = (rule.broken(row[name]) for row in scores for name, rule in counting.items() if name in row)
-    return Counter(filter(None, reasons))
+def counted(rules: Rules, scores: Scores, among: Container[str]) -> Counter[str]:
+    """How many of these records give a reason to a rule that only counts."""
+    counting = informed({name: rule for name, rule in rules.items() if rule.action == "count"}, scores)
+    rows = (row for identifier, row in scores(*counting) if identifier in among) if counting else ()
+    return Counter(reason for row in rows for name in row if (reason := counting[name].broken(row[name])))
 
 
 if __name__ == "__main__":

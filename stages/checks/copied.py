@@ -42,7 +42,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 def measure(record: Record, params: None = None) -> float:
     """Share of the reply that is one part of the prompt, from 0.4 on; 0 if it is less, or was asked for."""
     said, asked = answer(record), prompt(record)
-    if len(said) < FEWEST or len(asked) < LEAST * len(said):
+    if len(said) < FEWEST or len(asked) < LEAST * len(said) or record.tools:  # a call is confirmed in its own words
         return 0.0
     size = len(said) // PIECES
     starts = [start for start in range(0, size * PIECES, size) if said[start : start + size] in asked]

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.record import Record, conversation
+from stages.contract.record import Record, prompt, reply
 from stages.text.damage import damage
 
 REASONS = {
@@ -20,23 +20,31 @@ REASONS = {
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """How much damage a record may have."""
+    """How much damage a reply and a prompt may have; who asks about garbled text quotes some."""
 
-    max_mojibake: Annotated[int, Limits(ge=0, description="sequences of wrongly decoded characters")] = 0
-    max_replacement: Annotated[int, Limits(ge=0, description="characters U+FFFD")] = 0
-    max_control: Annotated[int, Limits(ge=0, description="control characters")] = 0
-
-
-def measure(record: Record, params: None = None) -> dict[str, int]:
-    """How often each kind of damage stands in the record; kinds that do not are left out."""
-    return damage(conversation(record))
+    max_reply_mojibake: Annotated[int, Limits(ge=0, description="sequences of wrongly decoded characters")] = 0
+    max_prompt_mojibake: Annotated[int, Limits(ge=0, description="the same in the prompt")] = 2
+    max_reply_replacement: Annotated[int, Limits(ge=0, description="characters U+FFFD")] = 0
+    max_prompt_replacement: Annotated[int, Limits(ge=0, description="the same in the prompt")] = 2
+    max_control: Annotated[int, Limits(ge=0, description="control characters in prompt and reply")] = 0
 
 
-def decide(value: dict[str, int], params: Params) -> str | None:
+def measure(record: Record, params: None = None) -> dict[str, dict[str, int]]:
+    """How often each kind of damage stands in prompt and reply; what has none is left out."""
+    sides = {"prompt": damage(prompt(record)), "reply": damage(reply(record))}
+    return {side: found for side, found in sides.items() if found} if any(sides.values()) else {}
+
+
+def decide(value: dict[str, dict[str, int]], params: Params) -> str | None:
     """The first kind above its limit."""
+    if not value:
+        return None
+    asked, said = value.get("prompt", {}), value.get("reply", {})
     limits = {
-        "mojibake": value.get("mojibake", 0) > params.max_mojibake,
-        "replacement_characters": value.get("replacement", 0) > params.max_replacement,
-        "control_characters": value.get("control", 0) > params.max_control,
+        "mojibake": said.get("mojibake", 0) > params.max_reply_mojibake
+        or asked.get("mojibake", 0) > params.max_prompt_mojibake,
+        "replacement_characters": said.get("replacement", 0) > params.max_reply_replacement
+        or asked.get("replacement", 0) > params.max_prompt_replacement,
+        "control_characters": said.get("control", 0) + asked.get("control", 0) > params.max_control,
     }
-    return next((reason for reason, broken in limits.items() if broken), None) if value else None
+    return next((reason for reason, broken in limits.items() if broken), None)

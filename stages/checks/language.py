@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec import Meta as Limits
 
 from stages.contract.record import Record
-from stages.text.language import detect
+from stages.text.language import LOOKED_AT, detect
 from stages.text.scripts import DENSE, script, writes
 from stages.text.shingles import CODE
 
@@ -124,10 +124,15 @@ def measure(record: Record, params: Measure) -> Spoken:
     for role in ("user", "assistant"):
         texts = prose_of(record, role, params.per)
         told = [detect(text, candidates) for text in texts]
-        sides.append(told[0] if len(told) == 1 else side(texts, told, candidates))
-        others.update(each for each in told if each[0] and each[0] != sides[-1][0])
-        scripts.update(name for text in texts if not text.isascii() and (name := own_script(text)))
-    return Spoken(*sides, sorted(others) or UNSET, sorted(scripts) or UNSET)
+        if len(told) == 1:  # as in most records
+            sides.append(told[0])
+        else:
+            sides.append(side(texts, told, candidates))
+            others.update(each for each in told if each[0] and each[0] != sides[-1][0])
+        for text in texts:
+            if not text.isascii() and (name := own_script(text)):
+                scripts.add(name)
+    return Spoken(sides[0], sides[1], sorted(others) or UNSET, sorted(scripts) or UNSET)
 
 
 def prose_of(record: Record, role: str, per: str) -> list[str]:
@@ -135,7 +140,10 @@ def prose_of(record: Record, role: str, per: str) -> list[str]:
     turns = [message.content for message in record.messages if message.role == role]
     if per == "side":
         turns = ["\n".join(turns)]
-    return [CODE.sub(" ", text) if "`" in text else text for text in turns]
+    for place, text in enumerate(turns):
+        if "`" in text:
+            turns[place] = CODE.sub(" ", text)
+    return turns
 
 
 def side(texts: list[str], told: list[Told], candidates: frozenset[str]) -> Told:
@@ -149,7 +157,7 @@ def side(texts: list[str], told: list[Told], candidates: frozenset[str]) -> Told
 
 def own_script(text: str) -> str | None:
     """The script that a text is wholly in, if it is not Latin and has letters enough to say so."""
-    name, letters, share = script(text)
+    name, letters, share = script(text[: LOOKED_AT[-1]])
     return name if name != "Latn" and share >= WHOLLY and letters >= FEWEST[name in DENSE] else None
 
 

@@ -16,7 +16,7 @@ REASONS = {"refusal": "the reply declines to answer"}
 LOOKED_AT = 240  # characters
 HELP = (
     r"(?:help|assist|provide|fulfil|fulfill|comply|answer|do that|support|generate|create|write|give|offer|engage|discuss|"
-    r"share|recommend|complete|continue|respond|participate|produce|condone|browse|access|perform|have (?:personal|opinions))"
+    r"share|recommend|complete|continue|respond|participate|produce|condone|browse|access|perform|have personal)"
 )
 DECLINES = (
     r"(?:^|[.!?]\s+|\n)(?:(?:i'?m|i am|we are|we're)\s+(?:very |so |really |truly |afraid |)*sorry\b[^.!?\n]{0,60}?\b|"

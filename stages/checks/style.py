@@ -6,8 +6,7 @@ answers and falls off slowly, and generic phrases count by their share of the wo
 to the judge. Flesch's formula is for English prose: code, tables and other scripts have no reading ease.
 """
 
-from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta as Limits
 from msgspec import Struct
@@ -25,8 +24,16 @@ WEIGHTS = {"reply": 0.3, "prompt": 0.2, "generic": 0.3, "ease": 0.2}
 REPLY, PROMPT = (50, 2_500), (10, 2_000)  # characters that score in full
 EASE = (0.0, 30.0)  # readings that score nothing, and in full: what is harder than a paper's abstract, and what is not
 GENERIC = (
-    r"(?i)\b(?:it depends|generally speaking|in general,|as you know|in conclusion|i hope this helps|"
-    r"it(?:'s| is) important to|at the end of the day|needless to say|feel free to|maybe)\b"
+    "it depends",
+    "generally speaking",
+    "as you know",
+    "in conclusion",
+    "hope this helps",
+    "important to note",
+    "end of the day",
+    "needless to say",
+    "feel free to",
+    "maybe",
 )
 PHRASE = 40  # words of a reply that one generic phrase is too much for
 
@@ -44,9 +51,9 @@ def measure(record: Record, params: None = None) -> tuple[float | None, float]:
     """Flesch reading ease, or None, and the weighted score, from 0 to 1, of what the assistant says last."""
     said = answer(record)
     head = said[:LOOKED_AT]
-    text = prose(head) if "`" in head or "|" in head else head
-    ease, words = reading_ease(text) if text.isascii() or mostly_ascii(text) else (None, 0)
-    generic = len(phrases().findall(head)) if phrases().search(head) else 0
+    ease, words = reading_ease(prose(head)) if head.isascii() or mostly_ascii(head) else (None, 0)
+    lower = head.lower()
+    generic = sum([lower.count(phrase) for phrase in GENERIC if phrase in lower])
     score = (
         WEIGHTS["reply"] * within(len(said), *REPLY)
         + WEIGHTS["prompt"] * within(len(prompt(record)), *PROMPT)
@@ -55,14 +62,6 @@ def measure(record: Record, params: None = None) -> tuple[float | None, float]:
         * (1.0 if ease is None or ease >= EASE[1] else max(0.0, (ease - EASE[0]) / (EASE[1] - EASE[0])))
     )
     return ease, round(score, 3)
-
-
-@cache
-def phrases() -> Any:
-    """The generic phrases, compiled by re2."""
-    import re2
-
-    return re2.compile(GENERIC)
 
 
 def mostly_ascii(text: str) -> bool:

@@ -157,7 +157,7 @@ def decided_on_scores(
     stage: ModuleType,
     given: Any,
     source: str,
-    scores: Callable[[], Iterable[tuple[str, dict[str, Any]]]],
+    scores: Callable[..., Iterable[tuple[str, dict[str, Any]]]],
     share: float = 1.0,
 ) -> tuple[list[Drop], set[str]]:
     """The drops among a share of one source's records, and the ids of the share, told from the scores of all.

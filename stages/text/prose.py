@@ -3,7 +3,8 @@
 import re
 
 SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")  # kana and Han: each counts as a word
-ROW = re.compile(r"^[^\n|]*\|[^\n|]*\|[^\n]*$", re.MULTILINE)  # two bars on a line
+SPACED = bytes(ord(" ") if chr(byte).isspace() else ord("x") for byte in range(256))
+ROW = re.compile(r"^(?:[ \t]*+\|[^\n]*\||[^\n|]* \| [^\n|]* \| [^\n]*)[ \t]*$", re.MULTILINE)
 CODE_LINE = re.compile(
     r"^[ \t]*+(?:</?[a-zA-Z!][^\n]*>|[^\n]*[;{}]|[)\]}][^\n]{0,3}|"
     r"(?:def|class|import|from|if|elif|else|for|while|try|except|with|return|print|function|var|let|const|public|private|static|#include|SELECT|INSERT|FROM|WHERE)\b[^\n]*[:;){,]|"
@@ -16,7 +17,9 @@ FENCED = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 def count_words(text: str) -> int:
     """Words between spaces; a letter of Chinese or Japanese is a word of its own, as word processors count."""
-    if text.isascii() or not SPACELESS.search(text):
+    if text.isascii():
+        return (b" " + text.encode().translate(SPACED)).count(b" x")  # half the time that it takes to split
+    if not SPACELESS.search(text):
         return len(text.split())
     return len(SPACELESS.sub(" x ", text).split())
 
@@ -34,7 +37,7 @@ def prose(text: str) -> str:
     """The text without closed code blocks, code spans and rows of tables."""
     if "`" in text:
         text = FENCED.sub(" ", text)
-    return ROW.sub("", text) if "|" in text else text
+    return ROW.sub("", text) if "| " in text or "|\n" in text else text
 
 
 def without_code(text: str) -> str:
