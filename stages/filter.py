@@ -90,7 +90,8 @@ def counted(rules: Rules, scores: Scores, among: Container[str]) -> Counter[str]
     """How many of these records give a reason to a rule that only counts."""
     counting = informed({name: rule for name, rule in rules.items() if rule.action == "count"}, scores)
     rows = (row for identifier, row in scores(*counting) if identifier in among) if counting else ()
-    return Counter(reason for row in rows for name in row if (reason := counting[name].broken(row[name])))
+    found = (rule.broken(row[name]) for row in rows for name, rule in counting.items() if name in row)
+    return Counter(filter(None, found))
 
 
 if __name__ == "__main__":

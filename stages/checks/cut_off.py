@@ -54,7 +54,8 @@ def truncated(text: str) -> bool:
     try:
         msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        return str(error) == TRUNCATED
+        place = re.search(r"\(byte (\d+)\)$", str(error))
+        return str(error) == TRUNCATED or (place is not None and int(place[1]) >= len(text.encode()) - 1)
     return False
 
 

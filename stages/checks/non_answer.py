@@ -28,6 +28,7 @@ NON_ANSWER = re.compile(
     r"(?:cannot|can't|can not|could not|couldn't) (?:answer|tell|say|help)|unable to (?:answer|help)|no answer|no response|"
     r"no comment|ask (?:someone|somebody) else|look it up|google it|who knows|it depends|maybe|perhaps|todo|tbd|n a)"
     r"(?: (?:about|the|that|this|it|you|your|question|answer|for|with|to|at|all|yet|here|how|what|why|either|anything))*"
+    r"(?: sorry)?"
 )
 GENERIC = re.compile(
     r"(?:(?:that's |that is |what )?(?:a |an )?(?:great|good|excellent|interesting|nice) (?:question|point|idea|job)|"
@@ -52,7 +53,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 def measure(record: Record, params: None = None) -> str | None:
     """What kind of nothing the whole of the assistant's last turn is, or None."""
     text = answer(record)
-    if len(text) > LONGEST or record.messages[-1].tool_calls:
+    if not 0 < len(text) <= LONGEST or record.messages[-1].tool_calls:
         return None
     plain = " ".join(NEITHER.sub(" ", text.lower().replace("’", "'")).split())
     if NON_ANSWER.fullmatch(plain) and not text[:1].isdigit():
