@@ -227,6 +227,13 @@ def test_nothing_is_said_of_a_latin_text_under_ten_characters(text: str) -> None
     assert lid.detect(text, frozenset(checks.check("language").LANGUAGES)) == (None, 0.0)
 
 
+@given(st.text(max_size=60) | st.text(alphabet="абвіїјЖ हिमر ا漢か가ა 12.", max_size=60))
+def test_any_text_is_in_a_language_or_in_none(text: str) -> None:
+    found, share = lid.detect(text, frozenset({"en", "ru"}))
+    assert 0 <= share <= 1
+    assert found or share == 0
+
+
 @given(st.text(max_size=60))
 def test_the_script_of_any_text_has_a_share(text: str) -> None:
     name, letters, share = script(text)

@@ -61,9 +61,9 @@ def by_script(head: str, candidates: frozenset[str]) -> tuple[str | None, float]
     if letters < (HAN if name == "Hani" else ACCENTED):
         return None, 0.0
     left = possible(head, name)
-    found = {language: probability for language, probability in ranked(head, 8).items() if language in left}
     if name == "Hani":
         return "zh", share
+    found = {each: probability for each, probability in ranked(head, 8).items() if each in left and probability}
     language = max(found, key=lambda each: (each in candidates, found[each]), default=None)
     return language, round(found[language] / sum(found.values()), 3) if language else 0.0
 
