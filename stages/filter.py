@@ -55,13 +55,14 @@ def prepare(params: Params) -> Rules:
     }
 
 
-def informed(rules: Rules, scores: Scores) -> Rules:
-    """The rules with what their checks say of the whole source: a pass over its scores for each that has a `summary`."""
+def informed(rules: Rules, scores: Scores, action: str = "drop") -> Rules:
+    """The rules of an action with what their checks say of the whole source: a pass over it for each with a `summary`."""
     return {
         name: rule._replace(facts=(rule.check.summary(values(name, scores), rule.limits),))
         if hasattr(rule.check, "summary")
         else rule
         for name, rule in rules.items()
+        if rule.action == action
     }
 
 
@@ -88,7 +89,7 @@ def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -
 
 def counted(rules: Rules, scores: Scores, among: Container[str]) -> Counter[str]:
     """How many of these records give a reason to a rule that only counts."""
-    counting = informed({name: rule for name, rule in rules.items() if rule.action == "count"}, scores)
+    counting = informed(rules, scores, "count")
     rows = (row for identifier, row in scores(*counting) if identifier in among) if counting else ()
     found = (rule.broken(row[name]) for row in rows for name, rule in counting.items() if name in row)
     return Counter(filter(None, found))

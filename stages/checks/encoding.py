@@ -31,8 +31,8 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def measure(record: Record, params: None = None) -> dict[str, dict[str, int]]:
     """How often each kind of damage stands in prompt and reply; what has none is left out."""
-    sides = {"prompt": damage(prompt(record)), "reply": damage(reply(record))}
-    return {side: found for side, found in sides.items() if found} if any(sides.values()) else {}
+    asked, said = damage(prompt(record)), damage(reply(record))
+    return ({"prompt": asked} if asked else {}) | ({"reply": said} if said else {}) if asked or said else {}
 
 
 def decide(value: dict[str, dict[str, int]], params: Params) -> str | None:

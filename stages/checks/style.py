@@ -20,7 +20,7 @@ REASONS = {
     "low_style": "the style score is below min_style",
 }
 LOOKED_AT = 2_000  # characters of a reply
-WEIGHTS = {"reply": 0.3, "prompt": 0.2, "generic": 0.3, "ease": 0.2}
+REPLY_WEIGHT, PROMPT_WEIGHT, SPECIFIC_WEIGHT, EASY_WEIGHT = 0.3, 0.2, 0.3, 0.2
 REPLY, PROMPT = (50, 2_500), (10, 2_000)  # characters that score in full
 EASE = (0.0, 30.0)  # readings that score nothing, and in full: what is harder than a paper's abstract, and what is not
 GENERIC = (
@@ -35,7 +35,8 @@ GENERIC = (
     "feel free to",
     "maybe",
 )
-PHRASE = 40  # words of a reply that one generic phrase is too much for
+PHRASE = 240  # characters of a reply that one generic phrase is too much for
+SHORTEST = 80  # characters: a shorter reply has too few words to read easily or not
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
@@ -49,19 +50,15 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def measure(record: Record, params: None = None) -> tuple[float | None, float]:
     """Flesch reading ease, or None, and the weighted score, from 0 to 1, of what the assistant says last."""
-    said = answer(record)
-    head = said[:LOOKED_AT]
-    ease, words = reading_ease(prose(head)) if head.isascii() or mostly_ascii(head) else (None, 0)
+    said, asked = answer(record), prompt(record)
+    head = said if len(said) <= LOOKED_AT else said[:LOOKED_AT]
+    ease = reading_ease(prose(head)) if len(head) >= SHORTEST and (head.isascii() or mostly_ascii(head)) else None
     lower = head.lower()
     generic = sum([lower.count(phrase) for phrase in GENERIC if phrase in lower])
-    score = (
-        WEIGHTS["reply"] * within(len(said), *REPLY)
-        + WEIGHTS["prompt"] * within(len(prompt(record)), *PROMPT)
-        + WEIGHTS["generic"] * (1.0 - min(1.0, generic * PHRASE / (words or 1)))
-        + WEIGHTS["ease"]
-        * (1.0 if ease is None or ease >= EASE[1] else max(0.0, (ease - EASE[0]) / (EASE[1] - EASE[0])))
-    )
-    return ease, round(score, 3)
+    lengths = REPLY_WEIGHT * within(len(said), *REPLY) + PROMPT_WEIGHT * within(len(asked), *PROMPT)
+    specific = 1.0 - min(1.0, generic * PHRASE / (len(head) + 1)) if generic else 1.0
+    easy = 1.0 if ease is None or ease >= EASE[1] else max(0.0, (ease - EASE[0]) / (EASE[1] - EASE[0]))
+    return ease, round(lengths + SPECIFIC_WEIGHT * specific + EASY_WEIGHT * easy, 3)
 
 
 def mostly_ascii(text: str) -> bool:

@@ -167,7 +167,7 @@ def decided_on_scores(
     rules = stage.informed(stage.prepare(given), scores)
     drops: list[Drop] = []
     known: set[str] = set()
-    for identifier, row in scores():
+    for identifier, row in scores(*rules, "rejected"):
         if share >= 1 or within(identifier, share):
             known.add(identifier)
             drops += filter(None, [stage.decide(identifier, source, row, rules)])

@@ -12,8 +12,8 @@ VOWELS = bytes.maketrans(b"aec.", b"aa  ")
 WORDS = bytes.maketrans(b"ae.", b"cc ")
 
 
-def reading_ease(text: str) -> tuple[float | None, int]:
-    """Flesch reading ease (1948) of English prose, and its number of words; None if there are too few.
+def reading_ease(text: str) -> float | None:
+    """Flesch reading ease (1948) of English prose; None if it has too few words.
 
     A sentence ends at a mark before white space, a syllable is a group of vowels, and a last `e` after a consonant is silent
     unless it is the only vowel, as in "the".
@@ -21,8 +21,8 @@ def reading_ease(text: str) -> tuple[float | None, int]:
     letters = b" " + text.encode("ascii", "replace").translate(LETTERS) + b" "
     words = letters.translate(WORDS).count(b" c")
     if words < FEWEST:
-        return None, words
+        return None
     silent = letters.count(b"ce ") - letters.count(b" ce ") - letters.count(b" cce ")
     syllables = max(words, letters.translate(VOWELS).count(b" a") - silent)
     sentences = max(1, letters.count(b". "))
-    return round(206.835 - 1.015 * words / sentences - 84.6 * syllables / words, 1), words
+    return round(206.835 - 1.015 * words / sentences - 84.6 * syllables / words, 1)
