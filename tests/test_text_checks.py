@@ -388,6 +388,15 @@ def test_only_a_reply_that_is_nothing_else_is_a_non_answer(said: str, expected: 
     assert reason("non_answer", record(said=said)) == expected
 
 
+@settings(deadline=None)
+@given(
+    st.from_regex(checks.check("non_answer").NON_ANSWER, fullmatch=True)
+    | st.from_regex(checks.check("non_answer").GENERIC, fullmatch=True)
+)
+def test_every_phrase_of_a_non_answer_passes_the_gate(phrase: str) -> None:
+    assert checks.check("non_answer").LIKELY.match(phrase)
+
+
 # placeholder
 
 

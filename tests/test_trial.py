@@ -121,15 +121,15 @@ def test_what_would_be_generated_is_shown_as_records(at_built):
 def test_a_rule_that_was_not_measured_yet_is_not_said_to_change_nothing(at_built, monkeypatch):
     real = trial.scores_of
 
-    def without_loops(source, *only):
+    def without_lengths(source, *only):
         rows = real(source, *only)
-        return ((i, {name: value for name, value in row.items() if name != "repetition"}) for i, row in rows)
+        return ((i, {name: value for name, value in row.items() if name != "length"}) for i, row in rows)
 
-    monkeypatch.setattr(trial, "scores_of", without_loops)
+    monkeypatch.setattr(trial, "scores_of", without_lengths)
     with pytest.raises(Stop, match="was not measured yet; run `make run`"):
-        trial.what_if({"filter.repetition.max_repeated": 0.01})
-    found = trial.attempt("filter", {"filter.repetition.max_repeated": 0.01}, limit=10_000)
-    assert "repetitive" in {drop.reason for drop in found.dropped}
+        trial.what_if({"filter.length.max_reply_tokens": 60})
+    found = trial.attempt("filter", {"filter.length.max_reply_tokens": 60}, limit=10_000)
+    assert "reply_too_long" in {drop.reason for drop in found.dropped}
 
 
 def test_a_text_that_would_be_cleaned_otherwise_is_counted(at_built):

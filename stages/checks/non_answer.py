@@ -18,6 +18,12 @@ REASONS = {
     "generic_reply": "the whole reply is courtesy and would fit any question",
 }
 LONGEST = 120  # characters: a longer reply says something
+LIKELY = re.compile(
+    r"\W*(?:i|we|you|sorry|unfor|well|um|hmm|hon|oh|real|just|simp|do|am|are|not?|have|unk|can|could|unab|ask|look|goo|who|it|"
+    r"may|per|todo|tbd|n\W?a|that|what|an?|great|good|exc|int|nice|thank|sure|of|cer|abs|happy|glad|hope|let|ple|how|is|ok|al|got)",
+    re.IGNORECASE,
+)
+"""How every phrase below begins: most replies begin otherwise, and are looked at no further."""
 NEITHER = re.compile(r"[^a-z' ]+")
 OPENING = r"(?:(?:sorry|unfortunately|well|um|hmm|honestly|i'm afraid|i am afraid|oh)(?: but)? )*"
 NON_ANSWER = re.compile(
@@ -53,7 +59,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 def measure(record: Record, params: None = None) -> str | None:
     """What kind of nothing the whole of the assistant's last turn is, or None."""
     text = answer(record)
-    if not 0 < len(text) <= LONGEST or record.messages[-1].tool_calls:
+    if len(text) > LONGEST or not LIKELY.match(text) or record.messages[-1].tool_calls:
         return None
     plain = " ".join(NEITHER.sub(" ", text.lower().replace("’", "'")).split())
     if NON_ANSWER.fullmatch(plain) and not text[:1].isdigit():
