@@ -77,7 +77,7 @@ def sign(records: list[Record]) -> "NDArray[np.void]":
     texts = [f"{asked}\n{said}" for asked, said, _ in compared]
     table["id"] = numbers([record.id for record in records])
     table["minhash"] = signatures(texts, [cased for _, _, cased in compared], shingles)
-    digests = np.frombuffer(b"".join(map(digests_of, records)), COLUMNS[1:6])
+    digests = np.frombuffer(b"".join(map(digests_of, records)), COLUMNS[1:8])
     for name in digests.dtype.names or ():
         table[name] = digests[name]
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]

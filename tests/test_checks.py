@@ -85,7 +85,7 @@ BROKEN_STRUCTURES: list[tuple[str, Record]] = [
     ("result_without_call", turns(USER, calling(ROME), result(SECOND), ASSISTANT)),
     ("result_without_call", turns(USER, calling(ROME), result(), result(), ASSISTANT)),
     ("wrong_argument", turns(USER, calling(ToolCall(FIRST, "weather", {"city": 3})), tools=[CITY])),
-    ("unusable_schema", turns(USER, calling(ROME), tools=[tool(**{"$ref": "file:///etc/hostname"})])),
+    ("unusable_schema", turns(USER, calling(ROME), tools=[tool(**{"$ref": "file:other.json"})])),
     ("repeated_call_id", turns(USER, calling(ROME, ToolCall(FIRST, "time", {})))),
     ("empty_turn", turns(USER, {"role": "assistant", "content": " \n"}, USER, ASSISTANT)),
 ]

@@ -237,6 +237,8 @@ def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
         "several": kinds["several_answers"],
         "uncompared": sum(len(row["ids"]) for row in unresolved if row["kind"] == "uncompared"),
         "refused_matches": kinds["refused_match"],
+        "contradictory_pairs": kinds["contradictory_pairs"],
+        "preference_cycles": kinds["preference_cycle"],
     }
 
 
