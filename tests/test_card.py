@@ -14,7 +14,7 @@ from stages.contract.record import Record, decode_record, encode, kind, prompt, 
 from stages.text.tokens import NAME, count
 from tests.conftest import build, json_lines, sample_project
 
-STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split")
+STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split", "export")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from stages import balance, collect, decontaminate, dedup, filter, judge, split
+from stages import balance, collect, decontaminate, dedup, export, filter, judge, split
 from stages.contract.paths import EVAL
 from stages.contract.record import Drop
 
@@ -15,6 +15,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "judge": judge.REASONS,
     "balance": balance.REASONS,
     "split": split.REASONS,
+    "export": export.REASONS,
 }
 
 
