@@ -54,6 +54,9 @@ class Finding(Struct, omit_defaults=True):
 
 def measure(record: Record, params: None = None) -> list[Finding] | None:
     """What is wrong: the first fault, then those that are a matter of taste; None of a whole record."""
+    roles = [message.role for message in record.messages if not message.tool_calls]
+    if roles == ["user", "assistant"] and len(record.messages) == 2:
+        return None  # most records are one exchange, of which `empty` says all there is to say
     order = turn_fault(record.messages)
     fault = Finding(order) if order else call_fault(record) or empty_turn(record.messages)
     return [each for each in (fault, undefined(record), crowding(record.messages)) if each] or None
@@ -139,5 +142,7 @@ def crowding(messages: list[Message]) -> Finding | None:
 
 def decide(value: list[dict[str, Any]] | None, params: Params) -> str | None:
     """The first fault that is not allowed."""
+    if not value:
+        return None
     allowed = {"calls_without_tools": not params.require_tools, "turns_do_not_alternate": not params.alternate}
-    return next((str(each["fault"]) for each in value or () if not allowed.get(each["fault"])), None)
+    return next((str(each["fault"]) for each in value if not allowed.get(each["fault"])), None)

@@ -40,10 +40,19 @@ class Language(Struct):
     reply: tuple[str | None, float]
 
 
+class Tools(Struct):
+    """What the check `tools` measured."""
+
+    defined: int
+    unused: int
+    wrong_flag: bool
+
+
 class Measured(Struct):
     """The part of a row of scores that figures need; a check that was skipped is missing."""
 
     id: str
+    tools: Tools | None = None
     length: Length | None = None
     language: Language | None = None
 
@@ -70,8 +79,11 @@ def gather(sources: list[str]) -> Evidence:
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
     )
     table = pd.DataFrame.from_records(
-        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted, bool(h.tools)) for h in heads],
-        columns=["id", "source", "topic", "method", "licence", "redacted", "tools"],
+        [
+            (h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.terms, h.meta.redacted, bool(h.tools))
+            for h in heads
+        ],
+        columns=["id", "source", "topic", "method", "licence", "terms", "redacted", "tools"],
         index="id",
     )
     scored = {row.id: row for source in sources for row in map(measured, lines_of(source))}
@@ -81,6 +93,9 @@ def gather(sources: list[str]) -> Evidence:
     table["language"] = pd.Series(
         {i: told(*row.language.reply) for i, row in scored.items() if row.language}, dtype="object"
     )
+    used = {i: row.tools for i, row in scored.items() if row.tools}
+    for name in Tools.__struct_fields__:
+        table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
     table["score"] = pd.Series(
         {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
     )
@@ -126,6 +141,8 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": counts(examples["language"].fillna("not told")),
         "licences": counts(curated["licence"]),
+        "terms": counts(curated["terms"].dropna()),
+        "tools": tools(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
         "accounting": accounting(evidence, curated),
@@ -302,6 +319,16 @@ def scores(scored: pd.Series) -> dict[str, float]:
         "p25": rounded(p25),
         "p75": rounded(p75),
         "below_3_share": share(int((scored < 3).sum()), len(scored)),
+    }
+
+
+def tools(curated: pd.DataFrame) -> dict[str, float]:
+    """Records with tools or calls, the share of their tools that they never call, and flags that forbid their own calls."""
+    defined = curated["tools_defined"].dropna()
+    return {
+        "records": len(defined),
+        "unused_share": share(curated["tools_unused"].sum(), defined.sum()),
+        "wrong_parallel_flags": int(curated["tools_wrong_flag"].sum()),
     }
 
 
