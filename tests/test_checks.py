@@ -87,7 +87,6 @@ BROKEN_STRUCTURES: list[tuple[str, Record]] = [
     ("wrong_argument", turns(USER, calling(ToolCall(FIRST, "weather", {"city": 3})), tools=[CITY])),
     ("unusable_schema", turns(USER, calling(ROME), tools=[tool(**{"$ref": "file:other.json"})])),
     ("repeated_call_id", turns(USER, calling(ROME, ToolCall(FIRST, "time", {})))),
-    ("empty_turn", turns(USER, {"role": "assistant", "content": " \n"}, USER, ASSISTANT)),
 ]
 MATTERS_OF_TASTE = {"calls_without_tools", "turns_do_not_alternate"}
 
@@ -192,6 +191,9 @@ def test_prompt_reply_and_the_rest_are_counted_apart() -> None:
         "reply_tokens": count(said),
         "tokens": count(asked) + count(said) + around,
         "words": 3,
+        "prompt_words": 6,
+        "prompt_characters": len(asked),
+        "reply_characters": len(said),
     }
 
 
@@ -244,8 +246,9 @@ def test_a_loop_in_the_prompt_or_in_a_tools_result_is_not_the_replys() -> None:
 @given(st.lists(st.sampled_from("abcde"), max_size=80).map(" ".join), st.text(max_size=120))
 def test_repetition_is_a_share_and_saying_all_of_it_again_never_lowers_it(one: str, other: str) -> None:
     for said in (one, other):
-        shares = [checks.check("repetition").measure(record(said=(said + " ") * times)) for times in (1, 2, 4)]
-        assert all(0 <= share <= 1 for share in shares)
+        found = [checks.check("repetition").measure(record(said=(said + " ") * times)) for times in (1, 2, 4)]
+        shares = [each.runs for each in found]
+        assert all(0 <= share <= 1 for each in found for share in (each.runs, each.lines))
         if len(said.split()) >= 20:
             assert shares == sorted(shares)
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages import filter
 from stages.checks import pairs, tools
 from stages.contract.record import Message, Record, ToolCall, decode, encode
 from stages.text.preferences import in_circles
@@ -196,10 +197,14 @@ def test_unused_tools_and_parallel_calls_are_counted() -> None:
 def test_a_flag_that_forbids_what_the_record_does_is_wrong(flag: bool, calls: list[ToolCall], wrong: bool) -> None:
     value = decode(encode(tools.measure(using(calls, parallel_tool_calls=flag))))
     assert value["wrong_flag"] == wrong
-    assert tools.decide(value, tools.Params()) is None
-    assert tools.decide(value, tools.Params(drop_wrong_parallel_flag=True)) == (
-        "wrong_parallel_flag" if wrong else None
-    )
+    assert tools.decide(value, tools.Params()) == ("wrong_parallel_flag" if wrong else None)
+
+
+def test_a_wrong_flag_is_counted_and_dropped_on_demand() -> None:
+    row = {"tools": decode(encode(tools.measure(using(TWO, parallel_tool_calls=False))))}
+    for action, dropped in (("count", None), ("keep", None), ("drop", "wrong_parallel_flag")):
+        found = filter.decide("0" * 32, "sample", row, filter.prepare({"tools": {"action": action}}))
+        assert (found and found.reason) == dropped
 
 
 def test_more_unused_tools_than_allowed_are_dropped_on_demand() -> None:

@@ -280,23 +280,6 @@ def test_what_only_some_trainers_mind_is_dropped_if_they_do() -> None:
         assert found(record(messages=crowded), alternate=True) == "turns_do_not_alternate"
 
 
-@pytest.mark.parametrize(
-    ("turns", "expected"),
-    [
-        (["user:Hi", "assistant: ", "user:And?", "assistant:Yes."], "empty_turn"),
-        (["user:Hi", "assistant:Yes?", "user:\n", "assistant:Yes."], "empty_turn"),
-        (["system:", "user:Hi", "assistant:Yes."], None),
-        (["user:Hi", "assistant:"], None),  # which `empty` says
-        (["user:", "assistant:Yes."], None),
-    ],
-)
-def test_a_turn_that_says_nothing_is_found_where_the_whole_side_does_not(
-    turns: list[str], expected: str | None
-) -> None:
-    messages = [{"role": role, "content": said} for role, _, said in (turn.partition(":") for turn in turns)]
-    assert found(record(messages=messages)) == expected
-
-
 def test_a_finding_names_turn_tool_place_and_keyword() -> None:
     tools = [
         {"type": "function", "function": {"name": "find", "parameters": {"properties": {"n": {"type": "integer"}}}}}
@@ -420,10 +403,6 @@ def no_user(whole: Record) -> Record | None:
     return with_messages(whole, *(message for message in whole.messages if message.role != "user"))
 
 
-def blank_turn(whole: Record) -> Record | None:
-    return with_messages(whole, *whole.messages, Message("user", " \n"), Message("assistant", "Yes?"))
-
-
 def same_id(whole: Record) -> Record | None:
     called = calls_in(whole)
     if len(whole.messages[-1].tool_calls) < 2:
@@ -444,7 +423,6 @@ PLANTS: dict[Plant, set[str]] = {
     ends_with_result: {"last_turn_not_assistant"},
     late_system: {"late_system_turn"},
     no_user: {"no_user_turn"},
-    blank_turn: {"empty_turn", "unanswered_call"},
     same_id: {"repeated_call_id"},
 }
 TOOL = {
@@ -597,4 +575,4 @@ def test_every_fault_planted_in_a_public_set_is_found(name: str) -> None:
         for each in made
         if found(each) not in PLANTS[plant]
     } == set()
-    assert sum(map(len, planted.values())) >= 5 * len(whole)
+    assert sum(map(len, planted.values())) >= 4 * len(whole)

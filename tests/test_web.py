@@ -156,8 +156,9 @@ def test_a_page_of_what_stands_on_every_page_is_dropped() -> None:
     pages = [page(f"{ENGLISH} Number {number} of them.\n{FOOTER}") for number in range(10)]
     pages += [page(f"Hi.\n{FOOTER}"), page(FOOTER.upper())]
     values = [measured(each) for each in pages]
-    frequent = web.summary([*values, None], web.Params())
+    frequent = web.summary(values, web.Params())
     assert len(frequent) == 2
+    assert not web.summary(iter([None, *values]), web.Params())  # no source of pages
     assert [web.decide(each, web.Params(), frequent) for each in values] == [None] * 10 + ["page_boilerplate"] * 2
     assert not web.summary(values, web.Params(boilerplate_pages=13))
     assert web.decide(values[-1], web.Params(max_boilerplate=None), frequent) is None

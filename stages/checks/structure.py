@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.record import Message, Record, ToolCall, ending
+from stages.contract.record import Message, Record, ToolCall
 from stages.text.tool_schema import Wrong, wrong
 
 ENDINGS = True
@@ -17,7 +17,6 @@ REASONS = {
     "no_user_turn": "nobody asks anything",
     "late_system_turn": "a system turn stands after another turn",
     "last_turn_not_assistant": "the conversation does not end with the assistant",
-    "empty_turn": "a turn of the user or the assistant has neither text nor a call",
     "unknown_tool": "a call names a tool that the record does not define",
     "missing_argument": "a call lacks an argument that its tool requires",
     "unknown_argument": "a call has an argument that its tool does not define",
@@ -56,9 +55,9 @@ def measure(record: Record, params: None = None) -> list[Finding] | None:
     """What is wrong: the first fault, then those that are a matter of taste; None of a whole record."""
     roles = [message.role for message in record.messages if not message.tool_calls]
     if roles == ["user", "assistant"] and len(record.messages) == 2:
-        return None  # most records are one exchange, of which `empty` says all there is to say
+        return None  # most records are one exchange
     order = turn_fault(record.messages)
-    fault = Finding(order) if order else call_fault(record) or empty_turn(record.messages)
+    fault = Finding(order) if order else call_fault(record)
     return [each for each in (fault, undefined(record), crowding(record.messages)) if each] or None
 
 
@@ -70,28 +69,6 @@ def turn_fault(messages: list[Message]) -> str | None:
     if "system" in roles[roles.count("system") :]:
         return "late_system_turn"
     return None if roles[-1] == "assistant" else "last_turn_not_assistant"
-
-
-def empty_turn(messages: list[Message]) -> Finding | None:
-    """The first turn that says nothing, unless all of the prompt or the reply says nothing, which is for `empty` to say."""
-    silent = [is_silent(message) for message in messages]
-    if not any(silent):
-        return None
-    place = ending(messages)
-    sides = [[n for n in part if messages[n].role != "system"] for part in (range(place), range(place, len(messages)))]
-    if any(all(silent[n] or is_blank(messages[n]) for n in side) for side in sides):
-        return None
-    return Finding("empty_turn", silent.index(True))
-
-
-def is_silent(message: Message) -> bool:
-    """Whether a turn of the user or the assistant has neither text nor a call. A tool may return nothing."""
-    return message.role in ("user", "assistant") and not message.tool_calls and is_blank(message)
-
-
-def is_blank(message: Message) -> bool:
-    """Whether a turn has no text."""
-    return not message.content or message.content.isspace()
 
 
 def call_fault(record: Record) -> Finding | None:

@@ -1,10 +1,10 @@
-"""Tools that are defined and never called, and calls that the row itself forbids: counted, dropped only if asked for.
+"""Tools that are defined and never called, and calls that the row itself forbids: counted, or dropped.
 
 A model should see tools that it does not need, so unused ones are a score. `parallel_tool_calls: false` beside two
 calls in one turn is a contradiction of the row, which trainers pass on to the template.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
@@ -19,12 +19,12 @@ FLAG = "parallel_tool_calls"
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """What is dropped besides being counted."""
+    """How many tools may go unused, and what becomes of a record with more, or with a wrong flag."""
 
     max_unused: Annotated[
         Annotated[int, Limits(ge=0)] | None, Limits(description="tools that are never called; null takes any number")
     ] = None
-    drop_wrong_parallel_flag: bool = False
+    action: Annotated[Literal["keep", "count", "drop"], Limits(description="what becomes of such a record")] = "count"
 
 
 class Used(Struct):
@@ -50,9 +50,9 @@ def measure(record: Record, params: None = None) -> Used | None:
 
 
 def decide(value: dict[str, Any] | None, params: Params) -> str | None:
-    """What is not only counted."""
+    """More unused tools than allowed, or a flag that is wrong."""
     if not value:
         return None
     if params.max_unused is not None and value["unused"] > params.max_unused:
         return "unused_tools"
-    return "wrong_parallel_flag" if params.drop_wrong_parallel_flag and value["wrong_flag"] else None
+    return "wrong_parallel_flag" if value["wrong_flag"] else None

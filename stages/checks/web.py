@@ -95,10 +95,12 @@ def measure(record: Record, params: Measure) -> Page | None:
 
 
 def summary(values: Iterable[dict[str, Any] | None], params: Params) -> frozenset[int]:
-    """The lines that many pages of the source have."""
+    """The lines that many pages of the source have. All records of a source are pages or none is: the first tells."""
     counts: Counter[int] = Counter()
     for value in values:
-        counts.update(line for line, _ in (value or {"lines": ()})["lines"])
+        if value is None:
+            break
+        counts.update(line for line, _ in value["lines"])
     return frozenset(line for line, count in counts.items() if count >= params.boilerplate_pages)
 
 

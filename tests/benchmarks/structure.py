@@ -1,9 +1,9 @@
 """Valid conversations of public sets, none of which may fall, and faults planted in each of them, all of which must.
 
 The rows of BFCL are its questions with the first right answer as calls, and those in which no tool fits. Left out are rows
-that break their own tools' schemas or have no user turn; `tests/test_structure.py` names them, and plants fourteen faults:
-calls of unknown tools, missing, undefined and mistyped arguments, values outside of an enumeration, results without a call
-and calls without one, wrong orders of turns, empty turns, ids used twice. Pages: how often a bad page of 281 that people
+that break their own tools' schemas or have no user turn; `tests/test_structure.py` names them, and plants thirteen
+faults: calls of unknown tools, missing, undefined and mistyped arguments, values outside of an enumeration, results without
+a call and calls without one, wrong orders of turns, ids used twice. Pages: how often a bad page of 281 that people
 judged (dclm) has a higher perplexity than a good one, under a model of 999 Alpaca rows. CPU is that of measuring, of the
 52,002 records of the mix, which have neither tools nor pairs.
 """
