@@ -40,7 +40,7 @@ def sha256_of(path: Path) -> str:
 
 
 def md5_of_folder(files: dict[str, str]) -> str:
-    """What dvc.lock names a folder with these files, given the MD5 of each by its path in it (dvc_data, hashfile/tree.py)."""
+    """What dvc.lock names a folder, given the MD5 of each file by its path in it (dvc_data, hashfile/tree.py)."""
     listed = [{"md5": files[name], "relpath": name} for name in sorted(files)]
     return md5_of_bytes(json.dumps(listed, sort_keys=True).encode()) + ".dir"
 

@@ -88,7 +88,7 @@ class Training:
         self.stamps: dict[str, tuple[int, ...]] = {}
 
     def data(self, name: str = paths.CURATED) -> Path:
-        """The path of what is trained on, which is recorded: `train`, `preferences/train`, `alpaca/train`, a path or a folder.
+        """The path of what is trained on, which is recorded: `train`, `preferences/train`, `alpaca/train`, or a path.
 
         If this is never called, the record names all of data/curated.
         """
@@ -177,7 +177,7 @@ def link(
         record.dataset.commit = version.commit_of(revision)
     training = begun(record, force, None if revision is None else locked, inside(artefact) if artefact else "")
     for name in data or [paths.CURATED]:
-        training.note(place_of(name) if revision is None else place_of(name, training.known.__contains__))
+        training.note(place_of(name, None if revision is None else partial(is_named, revision=record.dataset.commit)))
     record.model = located(record.model, artefact) if artefact else record.model
     index = training.known.get(INDEX)
     there = paths.ROOT / INDEX if revision is None or not index else version.object_of(index.md5)
@@ -274,6 +274,11 @@ def place_of(name: str, is_there: Callable[[str], bool] | None = None) -> str:
     if as_path in (paths.CURATED, paths.EXPORTS):
         return as_path
     raise stop(f"{visible(name)}: is no file of the dataset; name one such as train, preferences/train or alpaca/train")
+
+
+def is_named(place: str, revision: str | None) -> bool:
+    """Whether a version's lock names a file or folder."""
+    return place in version.outputs(revision) or version.md5_of(paths.ROOT / place, revision) is not None
 
 
 def inside(name: str | Path) -> str:

@@ -1,5 +1,7 @@
 """`dataset link`: record which data a model was trained on, when the training is over."""
 
+from typing import Any
+
 import click
 
 from lineage import settings, training
@@ -37,10 +39,18 @@ def link(
 ) -> None:
     """Write data/runs/RUN.json, which says what MODEL was trained on. Commit it."""
     record = Run(name or training.fresh(model), Model(model, base), Dataset(None), training.now())
-    record.params = training.plain(settings.parsed(param))
+    record.params = {key: numeric(value) for key, value in settings.parsed(param).items()}
     record.metrics = training.metrics_of(settings.parsed(metric))
     record = training.link(record, artefact, data, rev, force)
     click.echo(encode(record) if as_json else visible("\n".join(lines(record))))
+
+
+def numeric(value: Any) -> Any:
+    """The number in a text such as 2e-5, which YAML takes for a word."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def lines(record: Run) -> list[str]:
