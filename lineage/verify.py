@@ -21,6 +21,8 @@ from stages.contract import paths
 from stages.contract.params import stop
 from stages.contract.record import decode
 
+SETTINGS = "settings"
+"""The place of a check that compares dvc.lock with itself and with the settings beside it."""
 READERS = 8  # objects read at once: a remote answers slowly, and hashing lets go of the interpreter
 BLOCK = 1 << 20  # bytes
 
@@ -493,13 +495,13 @@ def lock_checks(commit: str | None, places: list[Place]) -> Iterator[Check]:
         told = composed(dep, [out for out in written if overlap(out.path, dep.path)], places) if dep.digest else None
         if told and told != dep.digest:
             reason = f"is edited: {dep.stage} read other bytes of {dep.path} than were written"
-            yield Check("dvc.lock", "settings", "failed", reason)
+            yield Check("dvc.lock", SETTINGS, "failed", reason)
     for stage in index(commit).stages:
         changed = [key for dep in stage.deps if hasattr(dep, "params") for key in dict(dep.status()).get(str(dep), {})]
         if changed or stage.cmd_changed:
             what = ", ".join(changed) or "the command"
             reason = f"{stage.name} ran with other settings than are here: {what}; `dvc repro`, or it is edited"
-            yield Check("dvc.lock", "settings", "failed", reason)
+            yield Check("dvc.lock", SETTINGS, "failed", reason)
 
 
 def composed(dep: Output, written: list[Output], places: list[Place]) -> str | None:
@@ -518,3 +520,34 @@ def composed(dep: Output, written: list[Output], places: list[Place]) -> str | N
         below = out.path.removeprefix(f"{dep.path}/")
         files |= {join(below, name): digest for name, digest in listing.items()}
     return digest_of(files)
+
+
+# what to make of it
+
+
+def nowhere(checks: list[Check]) -> list[str]:
+    """What was found intact in no place at all."""
+    intact = {check.path for check in checks if check.verdict == "verified"}
+    return sorted({check.path for check in checks if check.place != SETTINGS} - intact)
+
+
+def finding(checks: list[Check], remote_name: str | None = None) -> bool:
+    """Whether something is damaged, intact nowhere, or not in the remote that was asked for by name."""
+    asked = f"remote {remote_name}"
+    absent = any(check.place == asked and check.verdict != "verified" for check in checks)
+    return absent or bool(nowhere(checks)) or any(check.verdict == "failed" for check in checks)
+
+
+def remedy(check: Check, checks: list[Check]) -> str:
+    """What to do about a check that failed."""
+    elsewhere = [other.place for other in checks if (other.path, other.verdict) == (check.path, "verified")]
+    objects = " ".join(damage.object for damage in check.damage if damage.object)
+    if check.place == SETTINGS:
+        return "take dvc.lock back with `git checkout dvc.lock`, or run `dvc repro`"
+    if check.place in ("workspace", "git"):
+        put_back = f"delete {check.path}, then `dvc checkout {check.path}`"  # DVC trusts the file's time
+        return put_back if elsewhere else f"`git checkout -- {check.path}`, or `dvc repro`"
+    if not elsewhere:
+        return "no intact copy is known; look in another remote or clone, or build it again with `dvc repro`"
+    command = "dvc fetch" if check.place == "cache" else "dvc push"
+    return f"delete {objects}, then `{command} {check.path}`; an intact copy is in the {elsewhere[0]}"
