@@ -60,7 +60,7 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     index = (encode(indexed(each, split[each.id])) for each in found)
     dropped = (encode(drop) for drop in sorted(drops(all_drops(list(sources()))), key=lambda drop: drop.id))
     beside = {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped, LOOKUP: lookup(found)}
-    return files | exports(found, split, params) | beside
+    return {**files, **exports(found, split, params), **beside}
 
 
 def written(shard: Shard, shapes: tuple[str, ...]) -> list[Written]:

@@ -29,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 CURATED = "data/curated"
 EXPORTS = "data/exports"
 LOOKUP = "data/lookup.jsonl"
-"""Which curated records a text or a person stands in: lines of one length, sorted, so that a lookup reads none of the texts."""
+"""Which curated records a text or a person stands in: sorted digests, so that a lookup reads none of the texts."""
 EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
 VERDICTS = "data/eval/verdicts.jsonl"
