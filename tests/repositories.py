@@ -15,15 +15,8 @@ from stages.contract.record import Record, encode, keys
 from stages.formats import openai
 from tests.conftest import git, record
 
-PIPELINE = {
-    "stages": {
-        "export": {"cmd": "true", "outs": ["data/curated", "data/lookup.jsonl"]},
-        "report": {
-            "cmd": "true",
-            "outs": [{"reports/metrics.json": {"cache": False}}, {"reports/gate.json": {"cache": False}}],
-        },
-    }
-}
+REPORTS: list[Any] = [{f"reports/{name}.json": {"cache": False}} for name in ("gate", "metrics")]
+CACHED = ["data/curated", "data/lookup.jsonl"]
 PARAMS = {"seed": 42, "project_key": "80a8a84fd815b71e", "collect": {"redact": ["email"]}}
 
 
@@ -33,34 +26,29 @@ def project(root: Path) -> Path:
     (root / ".dvc/config").write_text("[core]\n    analytics = false\n")
     (root / ".gitignore").write_text("/data/*\n!/data/runs/\n!/data/sources/\n")
     (root / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n")
-    (root / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE, sort_keys=False))
     git(root, "init", "-q", "-b", "main")
     return root
 
 
-def commit(
-    root: Path, rows: dict[Record, str] | list[tuple[Record, str]], message: str = "A version", **sources: str
-) -> str:
+def commit(root: Path, pairs: list[tuple[Record, str]], message: str = "A version", **sources: str) -> str:
     """Commit a version whose curated records are these, each with its split; `sources` by licence. The commit's id."""
-    pairs = list(rows)
     files = curated(pairs)
     licences = sources or {each.source: each.meta.licence for each, _ in pairs}
     write(root / "data/curated", files)
     lookup = b"".join(sorted_lookup(pairs))
     (root / "data/lookup.jsonl").write_bytes(lookup)
     reports(root, pairs, licences)
+    sources = {name: f"data/sources/{name}.jsonl" for name in sorted(licences)}
+    write(root / "data/sources", {Path(path).name: encode({"of": name}) for name, path in sources.items()})
     outs = {
         "export": [("data/curated", folder_object(root, files)), ("data/lookup.jsonl", an_object(root, lookup))],
         "report": [(path, md5(path, root)) for path in ("reports/gate.json", "reports/metrics.json")],
     }
-    (root / "dvc.lock").write_text(lock(outs))
-    given = PARAMS | {
-        "sources": {name: {"path": f"data/sources/{name}.jsonl", "licence": at} for name, at in licences.items()}
-    }
+    deps = [(path, md5(path, root)) for path in sources.values()]
+    (root / "dvc.lock").write_text(lock(outs, deps))
+    (root / "dvc.yaml").write_text(yaml.safe_dump(pipeline(list(sources.values())), sort_keys=False))
+    given = PARAMS | {"sources": {name: {"path": path, "licence": licences[name]} for name, path in sources.items()}}
     (root / "params.yaml").write_text(yaml.safe_dump(given, sort_keys=False))
-    for name in licences:
-        (root / "data/sources").mkdir(parents=True, exist_ok=True)
-        (root / f"data/sources/{name}.jsonl").write_text("{}\n")
     git(root, "add", "-A")
     git(root, "commit", "-q", "--allow-empty", "-m", message)
     return git(root, "rev-parse", "HEAD").strip()
@@ -138,14 +126,25 @@ def md5(path: str, root: Path) -> str:
     return digests.md5_of_bytes((root / path).read_bytes())
 
 
-def lock(outs: dict[str, list[tuple[str, str]]]) -> str:
-    """A dvc.lock as DVC lays it out."""
-    stages = "".join(
-        f"  {stage}:\n    cmd: 'true'\n    outs:\n"
-        + "".join(f"    - path: {path}\n      hash: md5\n      md5: {md5}\n" for path, md5 in named)
-        for stage, named in outs.items()
-    )
-    return f"schema: '2.0'\nstages:\n{stages}"
+def pipeline(sources: list[str]) -> dict[str, Any]:
+    """A dvc.yaml of two stages."""
+    export = {"cmd": "true", "deps": sources, "outs": CACHED}
+    return {"stages": {"export": export, "report": {"cmd": "true", "outs": REPORTS}}}
+
+
+def lock(outs: dict[str, list[tuple[str, str]]], deps: list[tuple[str, str]]) -> str:
+    """A dvc.lock as DVC lays it out; what the first stage reads are `deps`."""
+    stages = []
+    for stage, named in outs.items():
+        stages.append(
+            f"  {stage}:\n    cmd: 'true'\n" + (entries("deps", deps) if not stages else "") + entries("outs", named)
+        )
+    return f"schema: '2.0'\nstages:\n{''.join(stages)}"
+
+
+def entries(kind: str, named: list[tuple[str, str]]) -> str:
+    """One list of a lock's entry."""
+    return f"    {kind}:\n" + "".join(f"    - path: {path}\n      hash: md5\n      md5: {md5}\n" for path, md5 in named)
 
 
 def objects(root: Path) -> dict[str, Path]:
