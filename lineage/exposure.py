@@ -172,11 +172,15 @@ def rows_of(md5: str, starts: Iterable[str]) -> list[Row]:
     """The rows of a version's index whose ids begin so."""
     listed = version.within(Stored(md5))
     if listed is None:
-        raise Missing(md5, "the list of its files")
+        raise Missing(md5, "the list of its files, or an intact one,")
     if INDEX not in listed:
         return []
     with lookup.opened(here(listed[INDEX], "its index")) as content:
-        return [row_of(line) for start in starts for line in lookup.lines_with(content, "id", start)]
+        lines = [line for start in starts for line in lookup.lines_with(content, "id", start)]
+    try:
+        return [row_of(line) for line in lines]
+    except msgspec.MsgspecError:
+        raise Missing(listed[INDEX], "its index is damaged, and an intact one") from None
 
 
 def rows_of_keys(state: Version, commit: Commit | None, keys: list[str]) -> list[Row]:

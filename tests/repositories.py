@@ -61,6 +61,11 @@ def example(number: int, source: str = "log", **meta: Any) -> Record:
     )
 
 
+def said(number: int, text: str) -> Record:
+    """A record that says this."""
+    return record(f"Please say {number}.", text, source="log", id=f"{number:08x}" * 4)
+
+
 def curated(pairs: list[tuple[Record, str]]) -> dict[str, bytes]:
     """The files of data/curated by their names."""
     lines: dict[str, list[bytes]] = defaultdict(
