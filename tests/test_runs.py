@@ -231,6 +231,16 @@ def test_a_run_of_an_older_version_is_linked_without_its_files(project):
     assert written(project) == ["one.json"]
 
 
+def test_an_export_that_left_records_out_counts_its_lines(project):
+    export = project / "data/exports/alpaca/train.jsonl"
+    export.parent.mkdir(parents=True)
+    for lines, counted in ((6, {"faq": 3, "log": 3}), (5, {"unknown": 5})):
+        export.write_text("{}\n" * lines)
+        assert training.rows_in({"data/exports/alpaca/train.jsonl": export}, project / training.INDEX) == {
+            "data/exports/alpaca/train.jsonl": counted
+        }
+
+
 # digests
 
 
