@@ -35,10 +35,15 @@ cluster: $(READY)
 cluster-test: $(READY)
 	@pytest tests/test_cluster.py
 
-# The training tools that lineage/integrations serves: gigabytes, in an environment of their own.
-integrations:
+# The training tools that lineage/integrations serves: gigabytes, newest versions, in an environment of their own.
+integrations: $(READY)
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) .venv/integrations
+	@uv pip install --quiet --python .venv/integrations --editable '.[transformers,mlflow]' mlflow pytest
+else
 	@$(PYTHON) -m venv .venv/integrations
 	@.venv/integrations/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[transformers,mlflow]' mlflow pytest
+endif
 	@.venv/integrations/bin/python -m pytest tests/test_integrations.py
 
 bench: $(READY)

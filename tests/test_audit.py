@@ -137,6 +137,16 @@ def test_an_example_is_told_by_version_split_and_the_runs_that_read_its_file(pro
     assert exposure.of_example("00000002").ids == [identifier(2)]
 
 
+def test_a_model_made_from_one_that_read_it_is_named_too(project):
+    for name, base in (("sft", None), ("dpo", "sft"), ("merged", "dpo"), ("other", "llama")):
+        record = a_run(name, name)
+        record.model.base = base
+        training.link(record, data=["train" if name == "sft" else "validation"])
+    found = exposure.of_example(identifier(4))
+    assert found.models == ["dpo", "merged", "sft"]
+    assert {each.run: each.through for each in found.runs if each.through} == {"dpo": "sft", "merged": "dpo"}
+
+
 def test_nothing_is_checked_out_no_text_is_read_and_nothing_is_written(project):
     for name in ("train.jsonl", "test.jsonl", "validation.jsonl", "dropped.jsonl"):
         for commit in history.commits():
