@@ -43,7 +43,7 @@ def project(tmp_path, monkeypatch):
     params.project_key.cache_clear()
     held = [{1: "train", 2: "train"}, {1: "train", 3: "train"}, {1: "train", 3: "test", 4: "train"}]
     for number, rows in enumerate(held):
-        subject = digest("subject", "ada", key=params.SAMPLE_KEY)
+        subject = digest("subject", "zoe", key=params.SAMPLE_KEY)
         made = [
             (example(n, "faq" if n == 4 else "log", subject=subject if n == 3 else None), at) for n, at in rows.items()
         ]
@@ -170,15 +170,15 @@ def test_a_text_is_found_by_any_whole_turn_and_by_what_is_left_when_personal_dat
 def test_a_person_is_found_by_name_with_the_key_and_by_hash_without(project, monkeypatch):
     link("one", "train", revision="v1.1.0")
     save(project)
-    found = exposure.of_subject("ada")
+    found = exposure.of_subject("zoe")
     assert (found.ids, found.models) == ([identifier(3)], ["tiny"])
-    assert "ada" not in encode(found).decode()
-    assert exposure.of_subject(digest("subject", "ada", key=params.SAMPLE_KEY)).ids == [identifier(3)]
+    assert "zoe" not in encode(found).decode()
+    assert exposure.of_subject(digest("subject", "zoe", key=params.SAMPLE_KEY)).ids == [identifier(3)]
     assert exposure.of_subject("bob").versions == []
     monkeypatch.setenv("DATASET_KEY", "another key than this project has")
     params.project_key.cache_clear()
     with pytest.raises(Stop, match="project_key"):
-        exposure.of_subject("ada")
+        exposure.of_subject("zoe")
 
 
 def test_a_source_and_a_licence_are_counted_from_the_reports_in_git(project):
