@@ -3,10 +3,11 @@
 `data/curated` holds OpenAI messages and nothing else, sorted by id, with an index and all drops beside them. What a
 consumer's format cannot hold is left out of that export only, and counted by what would have been lost. What `licences` does
 not allow is in none of them: it is a drop of this stage, so that one dataset can go out under several conditions.
+`data/lookup.jsonl` tells which records a text or a person stands in, by digests.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -16,8 +17,8 @@ from msgspec import Struct
 from stages import formats
 from stages.contract import engine, paths, progress
 from stages.contract.params import sources
-from stages.contract.paths import CURATED, EXPORTS, SPLITS, all_drops
-from stages.contract.record import Drop, Record, encode, kind
+from stages.contract.paths import CURATED, EXPORTS, LOOKUP, SPLITS, all_drops
+from stages.contract.record import Drop, Record, encode, keys, kind
 from stages.contract.run import Shard, records_of, run_report, survivors
 from stages.contract.shards import drops, rows
 from stages.text import licences
@@ -49,6 +50,7 @@ class Written(Struct):
     kind: str
     line: bytes
     exports: dict[str, bytes | str]
+    keys: set[str]
     drop: Drop | None = None
 
 
@@ -67,9 +69,8 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     index = (encode(indexed(each, split[each.id])) for each in found)
     here = (each.drop for each in read if each.drop)
     dropped = map(encode, sorted((*drops(all_drops(list(sources()))), *here), key=lambda drop: drop.id))
-    return (
-        files | exports(found, split, params) | {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped}
-    )
+    beside = {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped, LOOKUP: lookup(found)}
+    return {**files, **exports(found, split, params), **beside}
 
 
 def written(shard: Shard, params: Params) -> list[Written]:
@@ -80,7 +81,7 @@ def written(shard: Shard, params: Params) -> list[Written]:
 def outgoing(record: Record, shapes: tuple[str, ...]) -> Written:
     """A record in all its outgoing forms."""
     line = encode(formats.shape(SHAPES[kind(record)]).write(record))
-    return Written(record.id, record.source, kind(record), line, exported(record, shapes))
+    return Written(record.id, record.source, kind(record), line, exported(record, shapes), keys(record))
 
 
 def left_out(record: Record, params: Params) -> Written | None:
@@ -91,7 +92,7 @@ def left_out(record: Record, params: Params) -> Written | None:
         return None
     evidence = {"licence": found.licence} | ({"terms": found.terms, "model": record.meta.model} if found.terms else {})
     drop = Drop(record.id, record.source, "export", f"export_{reason}", evidence)
-    return Written(record.id, record.source, kind(record), b"", {}, drop)
+    return Written(record.id, record.source, kind(record), b"", {}, set(), drop)
 
 
 def exported(record: Record, shapes: tuple[str, ...]) -> dict[str, bytes | str]:
@@ -116,6 +117,12 @@ def indexed(each: Written, split: str) -> dict[str, Any]:
         "kind": each.kind,
         "digest": blake2b(each.line, digest_size=16).hexdigest(),
     }
+
+
+def lookup(found: list[Written]) -> Iterator[bytes]:
+    """Each key with each record that has it, in the order of the keys."""
+    pairs = sorted((key, each.id) for each in found for key in each.keys)
+    return (encode({"id": identifier, "key": key}) for key, identifier in pairs)
 
 
 def exports(found: list[Written], split: dict[str, str], params: Params) -> dict[str, list[bytes]]:

@@ -27,6 +27,7 @@ PARTS = (
     "append",
     "redaction",
     "structure",
+    "audit",
     "dask",
 )
 HERE = Path(__file__).parent
