@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from hypothesis import settings
 
 from stages.contract import params, paths
 from stages.contract.record import Record, content_id
@@ -21,6 +22,8 @@ SAMPLE = REPOSITORY / "tests/sample"
 Build = Callable[..., Path]
 NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
     os.environ.pop(variable, None)  # tests are about the sample, whatever its user has set
 

@@ -556,7 +556,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(MESSAGES, MESSAGES, st.sampled_from([[], [CITY], [tool()], [{}]]))
 def test_any_record_is_measured_and_decided_the_same_each_time(
     given_turns: list[Message], losing: list[Message], tools: list[dict[str, Any]]
@@ -570,7 +570,7 @@ def test_any_record_is_measured_and_decided_the_same_each_time(
         assert first.reason == "no_user_turn"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.permutations(list(RULES)), st.sampled_from([record(GERMAN, ""), record(said="no " * 40), pair(""), record()]))
 def test_the_order_of_the_rules_changes_the_reason_but_never_who_is_dropped(order: list[str], checked: Record) -> None:
     found, usual = dropped(checked, {name: RULES[name] for name in order}), dropped(checked)
