@@ -12,6 +12,7 @@ from math import isfinite
 from sys import intern
 from types import ModuleType
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import DecodeError, Struct, json, structs
@@ -23,6 +24,7 @@ from stages.contract.record import Example, Fault, Message, Meta, Record, ToolCa
 from stages.contract.run import run_source
 from stages.contract.source import Row, value_of
 from stages.text import personal_data
+from stages.text.model_terms import terms_of
 from stages.text.normalise import normalise
 from stages.text.personal_data import Redaction, Rules, Scope, redact, redact_number, rules
 
@@ -50,6 +52,10 @@ REASONS = {
 
 
 MEDIA = ("images", "image", "videos", "video", "audios", "audio")
+MADE = ("model", "augmented")
+"""Methods by which a model may have written a row: its maker's terms are unknown where the model is."""
+NO_LICENCE = "NOASSERTION"  # SPDX's word for nothing being said
+PARALLEL = "parallel_tool_calls"
 LONG_NUMBER = 10**6  # a number of personal data has 7 digits or more
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\-.]+")
 UNNAMED = re.compile(r"[^A-Za-z0-9_\-]+")
@@ -297,15 +303,48 @@ def walked_object(value: dict[str, Any], how: Cleaning, field: tuple[str, ...] |
 
 def described(row: dict[str, Any], source: Source, subject: str | None, how: Cleaning) -> Meta:
     """What the row's declared fields say of it."""
-    topic, created = (row.get(field) if field else None for field in (source.topic_field, source.created_field))
+    topic, created, model = (
+        row.get(field) if field else None for field in (source.topic_field, source.created_field, source.model_field)
+    )
+    model = source.model if model in (None, "") else cleaned(str(model), how)
     return Meta(
-        licence=source.licence,
+        licence=licence(row, source, how) if source.licence_field else source.licence,
         method=intern(source.method),  # type: ignore[arg-type]  # a default is left out only if it is the same object
         topic=None if topic in (None, "") else cleaned(str(topic), how),
         created=None if created in (None, "") else cleaned(str(created), how),
         subject=subject,
         rating=rating(row.get(source.rating_field)) if source.rating_field else None,
+        model=model,
+        terms=terms_of(model) if model or source.method in MADE else None,
+        extra=extra(row, source),
     )
+
+
+def licence(row: dict[str, Any], source: Source, how: Cleaning) -> str:
+    """A row's own licence; one that is missing is not taken for the source's, which may allow more."""
+    found = row.get(source.licence_field or "")
+    return cleaned(found.strip(), how) if isinstance(found, str) and found.strip() else NO_LICENCE
+
+
+def extra(row: dict[str, Any], source: Source) -> dict[str, Any]:
+    """What only some rows have and checks look at: what a row says of parallel calls, and where a page was found."""
+    found: dict[str, Any] = {}
+    if isinstance(row.get(PARALLEL), bool):
+        found[PARALLEL] = row[PARALLEL]
+    if source.kind == "web":
+        found["kind"] = "web"
+        if source.url_field and (place := domain(row.get(source.url_field))):
+            found["domain"] = place
+    return found
+
+
+def domain(url: Any) -> str | None:
+    """The host of an address, in lower case and without www; nothing else of it, for an address can name a person."""
+    try:
+        host = urlsplit(url if "//" in url else f"//{url}").hostname if isinstance(url, str) else None
+    except ValueError:
+        return None
+    return host.removeprefix("www.").rstrip(".") if host else None
 
 
 def rating(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from stages.text.personal_data import KINDS
 from stages.text.tokens import NAME, count
 from tests.conftest import build, json_lines, sample_project
 
-STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split")
+STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split", "export")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from stages.contract.source import Row, value_of
 
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z_ -]{0,40}")
 LOOKED_AT = 20  # rows whose field names are looked for: rows that are lists have none, and are not parsed twice
-DECLARED = ("topic", "created", "subject", "rating")
+DECLARED = ("topic", "created", "subject", "rating", "model")
 """What a source can name a field for, besides its id."""
 
 
@@ -157,6 +157,7 @@ def read_row(row: Row, read: Callable[..., Record], stage: str, name: str, **con
     except Fault as fault:
         return Read(row.origin, drop=Drop(row_id(name, row), name, stage, fault.reason, fault.evidence))
     known = tuple(field for field in DECLARED if getattr(record.meta, field))
+    known = (*known, *(["url"] if "domain" in record.meta.extra else []))
     return Read(row.origin, line, declared, content, redacted=record.meta.redacted, known=known)
 
 
@@ -280,7 +281,7 @@ def counted(taken: Taken, ids: list[str], files: int) -> dict[str, Any]:
 def check_fields(name: str, source: Source, taken: Taken) -> None:
     """Stop at a declared field that no row has: it is misspelt, and what depends on it would silently not happen."""
     found = taken.known | Counter({"id": sum(map(bool, taken.declared))})
-    for field in ("id", *DECLARED):
+    for field in ("id", *DECLARED, *(["url"] if source.kind == "web" else [])):
         if (theirs := getattr(source, f"{field}_field")) and not found[field]:
             have = f"the first row has {', '.join(taken.fields)}; " if taken.fields else ""
             raise stop(

@@ -16,7 +16,19 @@ from typing import Any
 from stages.contract.params import stop
 from tests.benchmarks import corpus, usage
 
-PARTS = ("sample", "pipeline", "near", "scale", "truth", "decontaminate", "checks", "append", "redaction", "dask")
+PARTS = (
+    "sample",
+    "pipeline",
+    "near",
+    "scale",
+    "truth",
+    "decontaminate",
+    "checks",
+    "append",
+    "redaction",
+    "structure",
+    "dask",
+)
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
 
