@@ -15,7 +15,6 @@ from msgspec import Struct
 from stages.contract.record import Record, prompt, reply
 from stages.text import linear
 
-ENDINGS = True
 REASONS = {
     "toxic_prompt": "a piece of the prompt is as toxic as max_prompt does not allow",
     "toxic_reply": "a piece of the reply is as toxic as max_reply does not allow",
@@ -23,15 +22,19 @@ REASONS = {
 STRETCHED = re.compile(r"(\w)\1{2,}")
 WORDS = 50  # of a piece: about what one comment has, which the model was fitted on
 GROUPS = frozenset(
-    """
-    women woman men girl girls boys muslim muslims islam islamic christian christians christianity jew jews jewish judaism
-    hindu hindus buddhist buddhists sikh sikhs atheist atheists catholic catholics protestant protestants mormon mormons
-    immigrant immigrants migrant migrants refugee refugees foreigner foreigners gay gays lesbian lesbians homosexual
-    homosexuals bisexual bisexuals trans transgender transsexual queer african africans asian asians arab arabs mexican
-    mexicans indian indians pakistani pakistanis chinese japanese korean koreans russian russians german germans french polish
-    poles turk turks turkish latino latinos latina latinas hispanic hispanics american americans european europeans black
-    blacks white whites disabled deaf blind elderly autistic
-    """.split()
+    re.findall(
+        r"\w+",
+        """
+        women woman men girl girls boys muslim muslims islam islamic christian christians christianity jew
+        jews jewish judaism hindu hindus buddhist buddhists sikh sikhs atheist atheists catholic catholics
+        protestant protestants mormon mormons immigrant immigrants migrant migrants refugee refugees foreigner
+        foreigners gay gays lesbian lesbians homosexual homosexuals bisexual bisexuals trans transgender
+        transsexual queer african africans asian asians arab arabs mexican mexicans indian indians pakistani
+        pakistanis chinese japanese korean koreans russian russians german germans french polish poles turk
+        turks turkish latino latinos latina latinas hispanic hispanics american americans european europeans
+        black blacks white whites disabled deaf blind elderly autistic
+        """,
+    )
 )
 """What people are called by sex, faith, origin, love or body, without words that are themselves insults."""
 
@@ -39,8 +42,8 @@ GROUPS = frozenset(
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """How toxic a piece may be, from 0 to 1; a prompt may be worse than a reply where refusing is to be learned."""
 
-    max_prompt: Annotated[float, Limits(ge=0, le=1, description="score of the worst piece of the prompt")] = 0.9
-    max_reply: Annotated[float, Limits(ge=0, le=1, description="score of the worst piece of the reply")] = 0.9
+    max_prompt: Annotated[float, Limits(ge=0, le=1, description="score of the worst piece of the prompt")] = 0.95
+    max_reply: Annotated[float, Limits(ge=0, le=1, description="score of the worst piece of the reply")] = 0.95
 
 
 class Toxicity(Struct):
@@ -51,7 +54,7 @@ class Toxicity(Struct):
 
 
 def measure(record: Record, params: None = None) -> Toxicity:
-    """The scores of both sides; in a losing ending's record the reply is the losing one."""
+    """The scores of both sides. A losing ending is not looked at: that it is toxic may be why it lost."""
     return measure_many([record])[0]
 
 

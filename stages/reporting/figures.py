@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from msgspec import Raw, Struct, json
 
+from stages.checks.injection import SUSPECTED
 from stages.contract import gold, paths, shards
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of
@@ -40,12 +41,19 @@ class Language(Struct):
     reply: tuple[str | None, float]
 
 
+class Injection(Struct):
+    """What the check `injection` measured besides plain orders."""
+
+    score: float
+
+
 class Measured(Struct):
     """The part of a row of scores that figures need; a check that was skipped is missing."""
 
     id: str
     length: Length | None = None
     language: Language | None = None
+    injection: Injection | None = None
 
 
 class Evidence(Struct):
@@ -80,6 +88,9 @@ def gather(sources: list[str]) -> Evidence:
         table[name] = pd.Series({i: getattr(length, name) for i, length in lengths.items()}, dtype="float64")
     table["language"] = pd.Series(
         {i: told(*row.language.reply) for i, row in scored.items() if row.language}, dtype="object"
+    )
+    table["suspected"] = pd.Series(
+        {i: row.injection.score >= SUSPECTED for i, row in scored.items() if row.injection}, dtype="object"
     )
     table["score"] = pd.Series(
         {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
@@ -128,6 +139,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "licences": counts(curated["licence"]),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
+        "suspected": {"injection": int(curated["suspected"].eq(True).sum())},  # of a check that was skipped, None
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
     }

