@@ -112,7 +112,7 @@ PITFALLS = (
     Trouble(
         "answers obey text that stands in the data",
         "records give orders to a model, or a role to play without rules",
-        "suspected.injection",
+        "noticed",
         "dataset whatif filter.injection.action=drop",
         "read what would fall; if it looks right, set `filter.injection.action` to `drop`",
     ),

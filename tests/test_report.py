@@ -32,7 +32,6 @@ KEPT = {
     "tokens": 30.0,
     "words": 15.0,
     "language": "en",
-    "suspected": False,
     "score": 5.0,
     "split": "train",
     "kind": "example",
@@ -229,12 +228,6 @@ def test_personal_data_is_counted_over_all_records() -> None:
     drops = (drop(1),)
     found = counted(evidence({"redacted": {"email": 2}}, GONE | {"redacted": {"email": 1, "phone": 1}}, drops=drops))
     assert found["personal_data"] == {"email": 3, "phone": 1}
-
-
-def test_only_what_is_kept_counts_as_suspected_and_what_was_not_measured_does_not() -> None:
-    rows = ({"suspected": True}, GONE | {"suspected": True}, {"suspected": None}, {"suspected": math.nan}, {})
-    assert counted(evidence(*rows))["suspected"] == {"injection": 1}
-    assert counted(evidence())["suspected"] == {"injection": 0}
 
 
 def test_each_stage_gets_what_the_one_before_left() -> None:

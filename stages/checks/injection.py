@@ -66,7 +66,9 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """From which score on a record counts as suspected, and whether it is then dropped."""
 
     threshold: Annotated[float, Limits(gt=0, le=1, description="score from which a record is suspected")] = SUSPECTED
-    action: Annotated[Literal["count", "drop"], Limits(description="what is done with a suspected record")] = "count"
+    action: Annotated[Literal["keep", "count", "drop"], Limits(description="what becomes of a suspected record")] = (
+        "count"
+    )
 
 
 class Injection(Struct):
@@ -113,7 +115,12 @@ def excerpts(text: str) -> Iterator[list[str]]:
 
 
 def decide(value: dict[str, Any], params: Params) -> str | None:
-    """Any order; a high score only if that is to be dropped."""
+    """Any order, or a high score."""
     if value["order"]:
         return "prompt_injection"
-    return "suspected_injection" if params.action == "drop" and value["score"] >= params.threshold else None
+    return "suspected_injection" if value["score"] >= params.threshold else None
+
+
+def action(reason: str, params: Params) -> str:
+    """A plain order is dropped; a suspected one as `action` says."""
+    return "drop" if reason == "prompt_injection" else params.action
