@@ -26,6 +26,7 @@ PARTS = (
     "checks",
     "append",
     "redaction",
+    "classifiers",
     "structure",
     "audit",
     "dask",
