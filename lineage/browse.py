@@ -13,8 +13,7 @@ from stages.contract.params import stop
 from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
 from stages.reporting.reasons import MEANINGS
 
-STAGES = (*paths.PER_SOURCE, *paths.GLOBAL)
-"""The stages that drop, in the order they run."""
+STAGES = paths.DROPPING
 COLUMNS = {"split": "split", "score": "judge"}
 """What is known of a record from which stage's output."""
 SHORTEST = 6  # characters of an id: fewer hit several of a few thousand records

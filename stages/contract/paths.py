@@ -10,6 +10,8 @@ PER_SOURCE = ("collect", "filter")
 """Stages that write one file of drops per source; their order is the order they run in."""
 GLOBAL = ("dedup", "decontaminate", "judge", "balance", "split")
 """Stages that see all sources at once and write one file of drops each, in the order they run in."""
+DROPPING = (*PER_SOURCE, *GLOBAL)
+"""Stages that drop, in the order they run in."""
 STAGES = ("generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
 
 OUTPUT = {
@@ -31,10 +33,12 @@ EXPORTS = "data/exports"
 EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
 VERDICTS = "data/eval/verdicts.jsonl"
+PINS = "data/pins/splits.txt"
 METRICS = "reports/metrics.json"
 GATE = "reports/gate.json"
 CARD = "reports/DATASET_CARD.md"
 REPORT = "reports/report.html"
+MANIFEST = "reports/manifest.json"
 PLOTS = "reports/plots"
 LOCK = "data/.lock"
 

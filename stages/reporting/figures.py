@@ -273,8 +273,7 @@ def personal_data(evidence: Evidence) -> dict[str, dict[str, int]]:
 def by_stage(evidence: Evidence) -> dict[str, dict[str, Any]]:
     """What each stage was given, what it dropped and why, in the order they run."""
     reasons = {
-        stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage)
-        for stage in (*paths.PER_SOURCE, *paths.GLOBAL)
+        stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage) for stage in paths.DROPPING
     }
     left = sum(source["rows"] for source in evidence.intake.values())
     stages = {}
