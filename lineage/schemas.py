@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lineage.manifest import Manifest
 from stages import checks
 from stages.contract.params import Source
 from stages.contract.paths import STAGES
@@ -54,7 +55,12 @@ def params() -> dict[str, Any]:
     }
 
 
-SCHEMAS = {"record": record, "drop": drop, "params": params}
+def manifest() -> dict[str, Any]:
+    """The schema of reports/manifest.json."""
+    return msgspec.json.schema(Manifest)
+
+
+SCHEMAS = {"record": record, "drop": drop, "params": params, "manifest": manifest}
 
 
 def text(name: str) -> str:

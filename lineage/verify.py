@@ -23,6 +23,8 @@ from stages.contract.record import decode
 
 SETTINGS = "settings"
 """The place of a check that compares dvc.lock with itself and with the settings beside it."""
+SIGNATURE = "signature"
+"""The place of a check of the tag of a release."""
 READERS = 8  # objects read at once: a remote answers slowly, and hashing lets go of the interpreter
 BLOCK = 1 << 20  # bytes
 
@@ -68,10 +70,15 @@ class Copy(Struct):
     digest: str = ""
     size: int = 0
     problem: str = ""
+    sha256: str = ""
 
 
 class Unreadable(Exception):
     """An object cannot be read: it is not there, or its place does not answer."""
+
+
+Sums = dict[str, str | None]
+"""The SHA-256 of files by their paths; None of a file that was not at hand when a release was made."""
 
 
 class Place(Struct):
@@ -165,6 +172,15 @@ def blocks(place: Place, name: str) -> Iterator[bytes]:
         raise Unreadable(reason) from None
 
 
+def absent(place: Place, digests: Iterable[str]) -> set[str]:
+    """Those of the objects that a store does not have, by asking it; DVC itself trusts what it remembers of a remote."""
+    wanted = set(digests)
+    try:
+        return wanted - set(place.root.oids_exist(sorted(wanted)))
+    except refusals() as error:
+        raise Unreadable(f"cannot be read: {one_line(error)}") from None
+
+
 def refusals() -> tuple[type[Exception], ...]:
     """What the libraries of the remotes in use raise when a server does not answer or refuses."""
     from dvc.exceptions import DvcException
@@ -226,27 +242,30 @@ def named(out: Any) -> Output:
 # hashing again
 
 
-def check(output: Output, place: Place, others: Iterable[Place] = ()) -> Check:
-    """Hash one output again at one place; `others` are asked for intact copies, to tell what a damaged one lost."""
+def check(output: Output, place: Place, others: Iterable[Place] = (), sums: Sums | None = None) -> Check:
+    """Hash one output again at one place; `others` are asked for intact copies, to tell what a damaged one lost.
+
+    `sums` are the SHA-256 of a release's files by their paths; they are held against the same bytes.
+    """
     result = Check(output.path, place.name, "not checkable")
     if not output.digest:
         result.reason = "dvc.lock names no bytes of it; run `dvc repro`"
         return result
     others = [other for other in others if other is not place]
     try:
-        result.damage, absent = (in_store if place.is_store else in_tree)(output, place, others)
+        result.damage, missing = (in_store if place.is_store else in_tree)(output, place, others, sums or {})
     except Unreadable as problem:
         result.reason = str(problem)
         return result
     if result.damage:
         result.verdict = "failed"
-    elif not absent:
+    elif not missing:
         result.verdict = "verified"
-    result.reason = absent
+    result.reason = missing
     return result
 
 
-def in_store(output: Output, place: Place, others: list[Place]) -> tuple[list[Damage], str]:
+def in_store(output: Output, place: Place, others: list[Place], sums: Sums) -> tuple[list[Damage], str]:
     """What is damaged of an output whose bytes lie under their own MD5, and what is not there."""
     listing, damage = {"": output.digest}, []
     if is_folder(output):
@@ -256,23 +275,23 @@ def in_store(output: Output, place: Place, others: list[Place]) -> tuple[list[Da
             damage.append(Damage(output.path, f"its listing {how(len(content), None)}", where(place, output.digest)))
         listing = intact or known_listing(output, others) or {}
     copies = dict(zip(listing, read_all(place, listing.values()), strict=True))
-    absent = {name: copy.problem for name, copy in copies.items() if copy.problem}
+    missing = {name: copy.problem for name, copy in copies.items() if copy.problem}
     for name, expected in listing.items():
-        if name not in absent and copies[name].digest != expected:
+        if name not in missing and copies[name].digest != expected:
             damage.append(damaged(output, name, listing, copies[name], place, others))
-    if not damage and not absent:
-        damage += wrong_size(output, copies)
-    return damage, some_absent(absent, len(listing))
+    if not damage and not missing:
+        damage = wrong_size(output, copies) + wrong_sums(output, copies, sums)
+    return damage, some_absent(missing, len(listing))
 
 
-def in_tree(output: Output, place: Place, others: list[Place]) -> tuple[list[Damage], str]:
+def in_tree(output: Output, place: Place, others: list[Place], sums: Sums) -> tuple[list[Damage], str]:
     """What is damaged of an output whose files lie under their own names."""
     copies = laid(output, place)
     if unread := {name: copy.problem for name, copy in copies.items() if copy.problem}:
         return [], some_absent(unread, len(copies))
     found = {name: copy.digest for name, copy in copies.items()}
     if digest_of(found) == output.digest:
-        return wrong_size(output, copies), ""
+        return wrong_size(output, copies) + wrong_sums(output, copies, sums), ""
     listing = {"": output.digest} if not is_folder(output) and "" in found else known_listing(output, others)
     if not listing or ("" in listing) != ("" in found):
         return [Damage(output.path, "has other bytes; no intact listing tells which of its files")], ""
@@ -295,6 +314,13 @@ def wrong_size(output: Output, copies: dict[str, Copy]) -> list[Damage]:
     held = sum(copy.size for copy in copies.values())
     wrong = output.size not in (None, held)
     return [Damage(output.path, f"dvc.lock is edited: it says {output.size} bytes, these are {held}")] if wrong else []
+
+
+def wrong_sums(output: Output, copies: dict[str, Copy], sums: Sums) -> list[Damage]:
+    """Files that have the MD5 that dvc.lock names and not the SHA-256 that a release names."""
+    found = {join(output.path, name): copy.sha256 for name, copy in copies.items()}
+    reason = "has not the SHA-256 of the release"
+    return [Damage(path, reason) for path, digest in found.items() if sums.get(path) not in (None, digest)]
 
 
 def is_folder(output: Output) -> bool:
@@ -355,15 +381,16 @@ def read_all(place: Place, names: Iterable[str]) -> list[Copy]:
 
 
 def copy_of(place: Place, name: str) -> Copy:
-    """The MD5 and size of one object or file."""
-    hasher, size = hashlib.md5(usedforsecurity=False), 0
+    """What one object or file holds; DVC names bytes by their MD5, a manifest of ours by their SHA-256."""
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     try:
         for block in blocks(place, name):
-            hasher.update(block)
+            md5.update(block)
+            sha256.update(block)
             size += len(block)
     except Unreadable as problem:
         return Copy(problem=str(problem))
-    return Copy(hasher.hexdigest(), size)
+    return Copy(md5.hexdigest(), size, sha256=sha256.hexdigest())
 
 
 # what a damaged file lost
@@ -528,7 +555,7 @@ def composed(dep: Output, written: list[Output], places: list[Place]) -> str | N
 def nowhere(checks: list[Check]) -> list[str]:
     """What was found intact in no place at all."""
     intact = {check.path for check in checks if check.verdict == "verified"}
-    return sorted({check.path for check in checks if check.place != SETTINGS} - intact)
+    return sorted({check.path for check in checks if check.place not in (SETTINGS, SIGNATURE)} - intact)
 
 
 def finding(checks: list[Check], remote_name: str | None = None) -> bool:

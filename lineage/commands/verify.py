@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import click
 
-from lineage import repository
+from lineage import release, released, version
 from lineage import verify as verifying
 from lineage.verify import Check, Damage
-from stages.contract.params import stop
 from stages.contract.record import encode
 from stages.text.visible import visible
 
@@ -18,13 +17,21 @@ NAMED = 5  # rows of a damaged file that are named; --json lists all
 
 @click.command()
 @click.argument("revision", required=False)
+@click.option(
+    "--release", "of_release", is_flag=True, help="Hold a release, by default the last, against its manifest."
+)
 @click.option("--remote", help="Look into this remote instead of the default one.")
 @click.option("--json", "as_json", is_flag=True, help="Print every check as JSON, one a line.")
-def verify(revision: str | None, remote: str | None, as_json: bool) -> None:
-    """Hash again what REVISION, or the working tree, names; exit 1 if bytes are damaged, or intact nowhere."""
-    if revision is not None and not (commit := repository.commit(revision)):
-        raise stop(f"{revision}: is no commit, tag or branch here; `git log --oneline` lists them")
-    checks = verifying.verify(commit if revision is not None else None, remote)
+def verify(revision: str | None, of_release: bool, remote: str | None, as_json: bool) -> None:
+    """Hash again what REVISION, or the working tree, names; exit 1 if bytes are damaged, or intact nowhere.
+
+    With --release it does not ask DVC: every file of the release is held against the SHA-256 of its manifest, and the tag's
+    signature against the keys that you trust.
+    """
+    if of_release:
+        checks = released.verify_release(release.resolved(revision), remote)
+    else:
+        checks = verifying.verify(version.commit_of(revision) if revision is not None else None, remote)
     for line in map(encode, checks) if as_json else lines(checks):
         click.echo(line if as_json else visible(str(line)))
     sys.exit(1 if verifying.finding(checks, remote) else 0)
