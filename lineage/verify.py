@@ -292,7 +292,7 @@ def in_tree(output: Output, place: Place, others: list[Place], sums: Sums) -> tu
     found = {name: copy.digest for name, copy in copies.items()}
     if digest_of(found) == output.digest:
         return wrong_size(output, copies) + wrong_sums(output, copies, sums), ""
-    listing = {"": output.digest} if not is_folder(output) and "" in found else known_listing(output, others)
+    listing = known_listing(output, others)
     if not listing or ("" in listing) != ("" in found):
         return [Damage(output.path, "has other bytes; no intact listing tells which of its files")], ""
     damage = [Damage(join(output.path, name), "is not there") for name in sorted({*listing} - {*found})]
@@ -332,7 +332,10 @@ def entries(content: bytes, digest: str) -> dict[str, str] | None:
     """The MD5 of each file in a folder by its name, from the folder's listing; None if that is not intact."""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
         return None
-    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+    try:
+        return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
+    except (ValueError, TypeError, KeyError):
+        return None  # dvc.lock names as a folder what is none
 
 
 def digest_of(found: dict[str, str]) -> str:
@@ -344,7 +347,9 @@ def digest_of(found: dict[str, str]) -> str:
 
 
 def known_listing(output: Output, places: list[Place]) -> dict[str, str] | None:
-    """The listing of an output from the first place that has it intact."""
+    """The listing of an output from the first place that has it intact; that of a single file is known."""
+    if not is_folder(output):
+        return {"": output.digest}
     for place in places:
         try:
             if not place.is_store:
@@ -541,7 +546,7 @@ def composed(dep: Output, written: list[Output], places: list[Place]) -> str | N
         return None
     files: dict[str, str] = {}
     for out in written:
-        listing = {"": out.digest} if not is_folder(out) else known_listing(out, places)
+        listing = known_listing(out, places)
         if not listing:
             return None
         below = out.path.removeprefix(f"{dep.path}/")

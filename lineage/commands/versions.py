@@ -1,6 +1,7 @@
 """`dataset versions`: the releases, the highest first, with what each one holds."""
 
 import sys
+from itertools import pairwise
 
 import click
 
@@ -15,7 +16,7 @@ from stages.text.visible import visible
 def versions(as_json: bool) -> None:
     """List the releases; exit 1 if there is none."""
     found = release.releases()
-    before = {each.version: other for each, other in zip(found, found[1:], strict=False)}
+    before = {each.version: other for each, other in pairwise(found)}
     for each in found:
         click.echo(encode(each) if as_json else visible(line(each, before.get(each.version))))
     if not found:
