@@ -228,8 +228,8 @@ def commit(number: str) -> None:
 
 
 def tag(number: str, message: str, sign: bool) -> None:
-    """Make the annotated tag; signed if git's user has set `tag.gpgSign`, or if asked for."""
-    how = ["--sign"] if sign else ["--annotate"]
+    """Make the annotated tag; signed if git's user has set `tag.gpgSign` (which --annotate would overrule), or if asked for."""
+    how = ["--sign"] if sign else []
     repository.git("tag", *how, "--cleanup=whitespace", "--file=-", RELEASE + number, given=message.encode())
 
 

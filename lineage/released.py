@@ -59,7 +59,7 @@ def signature(release: Release) -> Check:
         result.verdict, result.reason = "verified", who(said)
     elif "allowedSignersFile" in said:
         result.reason = "signed, and nobody is trusted here; `git config --global gpg.ssh.allowedSignersFile FILE`"
-    elif "No principal matched" in said:
+    elif "No principal matched" in said and "incorrect" not in said:
         result.verdict, result.reason = "failed", f"signed by somebody who is no allowed signer here: {said}"
     elif "NO_PUBKEY" in said:
         result.reason = "signed with a key that is not here; `gpg --import FILE` its public half, if you trust it"

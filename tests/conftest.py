@@ -141,6 +141,28 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(sample_project(tmp_path_factory.mktemp("built")))
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the tests' sample, run once with DVC, committed and pushed to the remote beside it."""
+    root = tmp_path_factory.mktemp("team") / "first"
+    code_of_the_project(root)
+    sample_project(root)
+    if "generate:" not in (root / "dvc.yaml").read_text():
+        without_generation(root)
+    git(root, "init", "-q", "-b", "main")
+    assert "Running stage 'report'" in dvc(root, "repro")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "First version")
+    dvc(root, "push")
+    return root
+
+
+def clone(shared: Path, name: str) -> Path:
+    """A colleague's clone beside the repository, without its data."""
+    git(shared.parent, "clone", "-q", "first", name)
+    return shared.parent / name
+
+
 @pytest.fixture
 def at_built(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The built sample as the project that this process is in."""
