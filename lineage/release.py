@@ -114,7 +114,7 @@ def release(number: str, sign: bool = False) -> Release:
         old = manifest.read(previous.commit) if previous and previous.counts else None
         tag(number, "\n".join([f"dataset {number}", "", *manifest.differences(old, made)]), sign)
     except BaseException:
-        take_back(head)
+        take_back(head, RELEASE + number)
         raise
     return resolved(number)
 
@@ -171,8 +171,8 @@ def stale() -> list[str]:
 
 def only_absent(reason: object) -> bool:
     """Whether all that `dvc status` says of a stage is that something it reads is not here."""
-    changed = reason.get("changed deps", {}) if isinstance(reason, dict) and len(reason) == 1 else {}
-    return bool(changed) and set(changed.values()) == {"deleted"}
+    changed = reason.get("changed deps") if isinstance(reason, dict) and len(reason) == 1 else None
+    return bool(changed) and all(how == "deleted" for how in changed.values())
 
 
 def behind() -> Iterator[Refusal]:
@@ -228,13 +228,19 @@ def commit(number: str) -> None:
 
 
 def tag(number: str, message: str, sign: bool) -> None:
-    """Make the annotated tag; signed if git's user has set `tag.gpgSign` (which --annotate would overrule), or if asked for."""
-    how = ["--sign"] if sign else []
-    repository.git("tag", *how, "--cleanup=whitespace", "--file=-", RELEASE + number, given=message.encode())
+    """Make the annotated tag; signed if git's user has set `tag.gpgSign`, or if asked for."""
+    how = ["--sign"] if sign else ["--annotate"]
+    name = RELEASE + number
+    done = repository.run("git", "tag", *how, "--cleanup=whitespace", "--file=-", name, given=message.encode())
+    wanted = sign or "true" in status.output("config", "--type=bool", "tag.gpgSign")
+    unsigned = wanted and not resolved(number).signed if not done.returncode else False  # git 2.39 only says so
+    if done.returncode or unsigned:
+        raise stop(f"git tag: {repository.said(done)}; mend that, and release again")
 
 
-def take_back(head: str) -> None:
-    """Go back to the commit before, which had nothing uncommitted."""
+def take_back(head: str, tag: str) -> None:
+    """Go back to the commit before, which had nothing uncommitted and not this tag."""
+    repository.run("git", "update-ref", "-d", f"refs/tags/{tag}")
     repository.git("reset", "--quiet", "--mixed", head)
     for name in (paths.PINS, paths.MANIFEST, LOCK):
         if (content := repository.content(head, name)) is not None:

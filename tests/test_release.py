@@ -163,7 +163,7 @@ REFUSED = {
     "gate": (fail_the_gate, "the gate FAILS: enough examples"),
     "public key": (own_source, "public key protects faq"),
     "not pushed": (lose_an_object, "not in the remote local: data/curated"),
-    "no answer": (remote_gone, "cannot be read"),
+    "no answer": (remote_gone, "not in the remote local"),
     "no remote": (without_remote, "there is no remote"),
 }
 
