@@ -130,8 +130,7 @@ def sources(revision: str | None) -> list[str]:
     """The names of the sources in a version."""
     if revision is None:
         return list(params.sources())
-    content = version.content(paths.ROOT / params.FILE, revision)
-    return sorted(map(str, params.mapping(content, f"{revision}:{params.FILE}").get("sources") or {}))
+    return sorted(map(str, version.settings(revision).get("sources") or {}))
 
 
 def wanted_drops(query: Query, names: list[str]) -> Iterator[Drop]:

@@ -95,7 +95,7 @@ def diff(
         counted(tables, found, None),
         {name: counted(tables, found, name) for name in paths.SPLITS if split in (None, name)},
         grouped(shown),
-        distributions(tables, names, split),
+        distributions(tables, names, both.renamed, split),
         list(numbers(paths.METRICS, *ends)),
         list(verdicts(*ends)),
         shown,
@@ -156,7 +156,11 @@ def changes(tables: tuple[Table, Table], match: Any, gone: Any) -> Iterator[tupl
     at = np.where(known, match, 0)
     before = np.where(known, old.split[at], NOWHERE) if len(old) else np.full(len(new), NOWHERE)
     same_text = known & (old.columns.content[at] == new.columns.content) if len(old) else known
-    same_id = known & (old.columns.high[at] == new.columns.high) & (old.columns.low[at] == new.columns.low) if len(old) else known
+    same_id = (
+        known & (old.columns.high[at] == new.columns.high) & (old.columns.low[at] == new.columns.low)
+        if len(old)
+        else known
+    )
     stays = (before >= 0) & (new.split >= 0)
     kinds = {
         "added": (before < 0) & (new.split >= 0),
@@ -216,7 +220,10 @@ def explained(both: Both, changed: list[tuple[str, Pair]]) -> Iterator[Row]:
     old, new = both.tables
     edits = fields_of(both, changed)
     moving = [(old.id(pair.before), new.id(pair.after)) for how, pair in changed if how == "moved"]
-    groups = causes.groups(both, moving)
+    groups = causes.groups(both, moving) if moving else causes.Groups(({}, {}), ({}, {}))
+    both.kept = causes.retrial.kept(
+        both, [(drop, (pair.before, pair.after)) for how, pair in changed if (drop := drop_of(both, how, pair))]
+    )
     for number, (how, pair) in enumerate(changed):
         row = placed(both, how, pair)
         row.fields = edits.get(number, [])
@@ -258,16 +265,24 @@ def why(both: Both, row: Row, pair: Pair, edit: Cause | None, groups: causes.Gro
         assert edit
         return edit
     side = int(row.how == "removed")
-    identifier = row.id if side else row.former or row.id
-    if drop := both.drops[side].get(identifier):
+    if drop := drop_of(both, row.how, pair):
         return causes.of_drop(both, drop, side, pair, edit)
     return causes.of_source(both, row.source, "removed source row" if side else "new source row")
+
+
+def drop_of(both: Both, how: str, pair: Pair) -> Drop | None:
+    """The drop of a row that is in one version only, in the other one."""
+    side = int(how == "removed")
+    place = pair.after if side else pair.before
+    return both.drops[side].get(both.tables[side].id(place)) if place >= 0 and how in ("added", "removed") else None
 
 
 def counted(tables: tuple[Table, Table], found: list[Row], split: str | None) -> Counts:
     """How many rows each version has in a split, or in all, and what became of them."""
     before, after = (len(members(table, split)) for table in tables)
-    kinds = Counter(row.how for row in found if split in (None, row.former_split if row.how == "removed" else row.split))
+    kinds = Counter(
+        row.how for row in found if split in (None, row.former_split if row.how == "removed" else row.split)
+    )
     counts = Counts(before, after, **{how: kinds[how] for how in KINDS})
     if split:
         counts.arrived = kinds["moved"]
@@ -288,7 +303,9 @@ def with_texts(both: Both, chosen: list[Row]) -> None:
         ]
         table, place = (both.tables[1], at[1]) if at[1] >= 0 else (both.tables[0], at[0])
         row.origin = decode(rows.lines_at(table, np.array([place]), paths.origins)[place])["origin"]
-        row.text = list(pairs.lines(versions[0] if row.how != "added" else None, versions[1] if row.how != "removed" else None))
+        row.text = list(
+            pairs.lines(versions[0] if row.how != "added" else None, versions[1] if row.how != "removed" else None)
+        )
 
 
 # metrics
@@ -302,7 +319,9 @@ def numbers(path: str, before: str | None, after: str | None) -> Iterator[Change
 
 def verdicts(before: str | None, after: str | None) -> Iterator[Change]:
     """The rules of the gate that one version passes and the other does not, or has not."""
-    held = [{rule["name"]: passing(rule) for rule in json_of(paths.GATE, each).get("rules", [])} for each in (before, after)]
+    held = [
+        {rule["name"]: passing(rule) for rule in json_of(paths.GATE, each).get("rules", [])} for each in (before, after)
+    ]
     for name in {**held[0], **held[1]}:
         old, new = (each.get(name, "no such rule") for each in held)
         if old != new:
@@ -355,7 +374,11 @@ DIVERGENCES = ("length", "tokens", "topic", "source", "language", "score")
 
 def over(found: Diff, limits: list[Limit]) -> list[str]:
     """The limits that are met, each with what was found."""
-    return [f"{each.text}: it is {value:g}{'%' * each.share}" for each in limits if met(value := value_of(found, each), each)]
+    return [
+        f"{each.text}: it is {value:g}{'%' * each.share}"
+        for each in limits
+        if met(value := value_of(found, each), each)
+    ]
 
 
 def value_of(found: Diff, limit: Limit) -> float:
@@ -369,4 +392,6 @@ def value_of(found: Diff, limit: Limit) -> float:
 
 def met(value: float, limit: Limit) -> bool:
     """Whether a value meets a limit."""
-    return {">": value > limit.value, "<": value < limit.value, ">=": value >= limit.value, "<=": value <= limit.value}[limit.sign]
+    return {">": value > limit.value, "<": value < limit.value, ">=": value >= limit.value, "<=": value <= limit.value}[
+        limit.sign
+    ]

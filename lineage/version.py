@@ -146,6 +146,12 @@ def instances_of(stage: str, stanza: dict[str, Any], given: dict[str, Any]) -> I
 
 def outputs(revision: str | None = None) -> dict[str, Stored]:
     """Every output by its path, as the lock names its bytes."""
+    return stored_in(paths.ROOT, None if revision is None else full(revision), mark(revision))
+
+
+@lru_cache(KEPT)
+def stored_in(root: Path, revision: str | None, changed: tuple[int, ...]) -> dict[str, Stored]:
+    """The same, kept."""
     return {out["path"]: stored(out) for entry in lock(revision).values() for out in entry.get("outs") or []}
 
 
@@ -156,6 +162,12 @@ def stored(entry: dict[str, Any]) -> Stored:
 
 def settings(revision: str | None = None) -> dict[str, Any]:
     """All of a version's params.yaml; empty if it has none."""
+    return set_in(paths.ROOT, None if revision is None else full(revision), mark(revision))
+
+
+@lru_cache(KEPT)
+def set_in(root: Path, revision: str | None, changed: tuple[int, ...]) -> dict[str, Any]:
+    """The same, kept."""
     content = in_git(params.FILE, revision)
     return yaml_of(params.FILE, revision, content) if content else {}
 
@@ -182,8 +194,13 @@ def object_of(md5: str) -> Path:
 
 def cache_folder() -> Path:
     """DVC's cache, as the project's own configuration names it."""
+    return configured(paths.ROOT.resolve() / ".dvc")
+
+
+@lru_cache(KEPT)
+def configured(home: Path) -> Path:
+    """The cache that the configuration in a folder names."""
     config = ConfigParser(interpolation=None, strict=False)
-    home = paths.ROOT.resolve() / ".dvc"
     try:
         config.read([home / "config", home / "config.local"])
     except (ConfigError, UnicodeDecodeError):

@@ -5,21 +5,17 @@ nothing else that its stage was given has changed; `several` if more has: then a
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from lineage import browse, version
-from lineage.difference import inputs, pairs, retrial
-from lineage.difference.inputs import Inputs, Leaf
-from lineage.difference.rows import Table, chunks, lines_at
-from lineage.merging.keys import ABSENT
-from stages.contract import params, paths
-from stages.contract.params import Stop
-from stages.contract.record import Drop, Record, decode
+from lineage.difference import inputs, retrial
+from lineage.difference.inputs import Inputs
+from lineage.difference.rows import Table, chunks
+from stages.contract import paths
+from stages.contract.record import Drop
 
 Certainty = Literal["proven", "consistent", "several"]
 STAGES = browse.STAGES
@@ -66,6 +62,7 @@ class Both(Struct):
     drops: tuple[dict[str, Drop], dict[str, Drop]]
     twins: tuple[dict[str, str], dict[str, str]]
     renamed: dict[str, str]
+    kept: dict[tuple[int, int, str], Any] = {}
     known: dict[Any, Any] = {}
 
     def inputs(self, stage: str, source: str) -> Inputs:
@@ -90,15 +87,19 @@ def of_source(both: Both, source: str, what: str, fields: list[str] | None = Non
     """The cause of a row that `collect` gives in one version only, or gives otherwise."""
     revisions = [table.revision for table in both.tables]
     names = (both.renamed.get(source, source), source)
-    present = [name in (version.settings(each).get("sources") or {}) for name, each in zip(names, revisions, strict=True)]
+    present = [
+        name in (version.settings(each).get("sources") or {}) for name, each in zip(names, revisions, strict=True)
+    ]
     if not all(present):
         return Cause("new source" if present[1] else "removed source", "proven", [f"sources.{source}"])
     digests = [inputs.rows_of(name, each) for name, each in zip(names, revisions, strict=True)]
     given = both.inputs("collect", source)
+    if digests[0] == digests[1] and source in both.renamed and not given.told:
+        return Cause("source renamed", "proven", renaming(both, source))
     if digests[0] == digests[1]:
         redacted = "meta.redacted" in (fields or [])
         what = "redaction changed" if redacted else "read otherwise" if fields is not None else what
-        because = given.told or renaming(both, source)
+        because = [*renaming(both, source), *given.told] or others(given)
         return Cause(what, certain(because), because, "collect")
     made = maker(source, revisions[1])
     because = (both.inputs(made, source).told if made else []) or [f"rows of {source}"]
@@ -143,7 +144,11 @@ def of_stage(both: Both, drop: Drop, side: int, row: Pair, edit: Cause | None) -
     partner = other(both, drop, side)
     changed = [] if edit is None else edit.because
     if drop.stage == "dedup":
-        flips = [leaf for leaf in given.settings if retrial.flips(both, leaf, drop.id if side else both.tables[0].id(row.before), side)]
+        flips = [
+            leaf
+            for leaf in given.settings
+            if retrial.flips(both, leaf, drop.id if side else both.tables[0].id(row.before), side)
+        ]
         if flips:
             certainty: Certainty = "proven" if len(flips) == 1 else "several"
             return Cause("", certainty, list(map(inputs.told, flips)), record=retrial.partner_of(drop))
@@ -165,7 +170,7 @@ def others(given: Inputs) -> list[str]:
 
 def decided(both: Both, drop: Drop, side: int, row: Pair, edit: Cause | None, given: Inputs) -> Cause:
     """The cause of a drop that is decided on what was kept of the row alone: each thing changed is tried by itself."""
-    kept = [retrial.kept(table, at, drop.stage) for table, at in zip(both.tables, (row.before, row.after), strict=True)]
+    kept = [both.kept[number, at, drop.stage] for number, at in enumerate((row.before, row.after))]
     measured = [] if kept[0] == kept[1] else (edit.because if edit else of_measure(both, drop))
     alone = retrial.alone(both, drop, side, kept, given.settings)
     if alone is None:
@@ -218,9 +223,13 @@ def of_move(both: Both, identifiers: tuple[str, str], source: str, groups: "Grou
             return Cause("drawn otherwise", "proven", [inputs.told(found[0])], "split")
         because = given.told or others(given)
         return Cause("drawn otherwise", certain(because), because, "split")
-    joined = sorted(groups.members[1].get(new or "", set()) - groups.members[0].get(old or "", set()) - {identifiers[1]})
+    joined = sorted(
+        groups.members[1].get(new or "", set()) - groups.members[0].get(old or "", set()) - {identifiers[1]}
+    )
     left = sorted(groups.members[0].get(old or "", set()) - groups.members[1].get(new or "", set()) - {identifiers[0]})
-    because = [f"record {each} joined its group" for each in joined[:3]] + [f"record {each} left its group" for each in left[:3]]
+    because = [f"record {each} joined its group" for each in joined[:3]] + [
+        f"record {each} left its group" for each in left[:3]
+    ]
     because += [each for each in given.told if each.startswith("code")]
     because = because or given.told or others(given)
     return Cause("its group changed", certain(because), because, "split")
@@ -241,20 +250,29 @@ class Grouped(Struct, gc=False):
 
 
 def groups(both: Both, wanted: Iterable[tuple[str, str]]) -> Groups:
-    """The groups of these records, by their ids before and after."""
-    asked = list(zip(*wanted, strict=True)) or [(), ()]
-    found = [grouped(table.revision, set(ids)) for table, ids in zip(both.tables, asked, strict=True)]
-    return Groups((found[0][0], found[1][0]), (found[0][1], found[1][1]))
+    """The groups of these records, by their ids before and after; and who is in those that are others now."""
+    found = Groups(({}, {}), ({}, {}))
+    contents = [version.content(paths.ROOT / paths.OUTPUT["split"], table.revision) for table in both.tables]
+    names: tuple[set[str], set[str]] = (set(), set())
+    for identifiers in wanted:
+        own = [
+            (browse.row_in(content, each) or {}).get("group", "")
+            for content, each in zip(contents, identifiers, strict=True)
+        ]
+        for side in (0, 1):
+            found.of[side][identifiers[side]] = own[side]
+            if own[0] != own[1] and identifiers[0] == identifiers[1]:
+                names[side].add(own[side])
+    for side in (0, 1) if names[0] else ():
+        found.members[side].update(members_of(names[side], both.tables[side].revision))
+    return found
 
 
-def grouped(revision: str | None, wanted: set[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """The groups of these records in one version, and their members."""
-    if not wanted:
-        return {}, {}
-    group = {row.id: row.group for rows in chunks(paths.OUTPUT["split"], revision, Grouped) for row in rows if row.id in wanted}
-    names, members = {*group.values()}, defaultdict(set)
+def members_of(names: set[str], revision: str | None) -> dict[str, set[str]]:
+    """The records of groups."""
+    members = defaultdict(set)
     for rows in chunks(paths.OUTPUT["split"], revision, Grouped):
         for row in rows:
             if row.group in names:
                 members[row.group].add(row.id)
-    return group, dict(members)
+    return members

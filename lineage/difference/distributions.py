@@ -39,11 +39,22 @@ class Distribution(Struct):
     after: dict[str, float] = {}
 
 
-def distributions(tables: tuple[Table, Table], names: Names, split: str | None = None) -> list[Distribution]:
-    """Every property of the records that are in the dataset, or in one split of it."""
+def distributions(
+    tables: tuple[Table, Table], names: Names, renamed: dict[str, str], split: str | None = None
+) -> list[Distribution]:
+    """Every property of the records that are in the dataset, or in one split of it; a renamed source counts as one."""
     chosen = [members(table, split) for table in tables]
-    found = [numbers(name, unit, *(measured(table, here, unit) for table, here in zip(tables, chosen, strict=True))) for name, unit in MEASURED.items()]
-    found += [named(name, names, *(getattr(table.columns, name)[here] for table, here in zip(tables, chosen, strict=True))) for name in NAMED]
+    for name, former in renamed.items():
+        column = tables[0].columns.source
+        column[column == names.source.get(former, UNKNOWN)] = names.source[name]
+    found = [
+        numbers(name, unit, *(measured(table, here, unit) for table, here in zip(tables, chosen, strict=True)))
+        for name, unit in MEASURED.items()
+    ]
+    found += [
+        named(name, names, *(getattr(table.columns, name)[here] for table, here in zip(tables, chosen, strict=True)))
+        for name in NAMED
+    ]
     scores = (table.score[here] for table, here in zip(tables, chosen, strict=True))
     return [*found, numbers("score", "of 5", *(each[~np.isnan(each)] for each in scores))]
 
@@ -132,4 +143,8 @@ def spread(values: NDArray[Any]) -> dict[str, float]:
     if not len(values):
         return {}
     median, high = np.quantile(values, [0.5, 0.9])
-    return {"mean": round(float(np.mean(values, dtype=np.float64)), 2), "median": round(float(median), 2), "p90": round(float(high), 2)}
+    return {
+        "mean": round(float(np.mean(values, dtype=np.float64)), 2),
+        "median": round(float(median), 2),
+        "p90": round(float(high), 2),
+    }

@@ -124,7 +124,10 @@ def renames(before: str | None, after: str | None) -> dict[str, str]:
             former
             for former in gone
             if former not in found.values()
-            and (old[former].get("path") == new[name].get("path") or (rows_of(former, before) or 0) == rows_of(name, after))
+            and (
+                old[former].get("path") == new[name].get("path")
+                or (rows_of(former, before) or 0) == rows_of(name, after)
+            )
         ]
         if alike:
             found[name] = alike[0]
@@ -145,10 +148,13 @@ def instance(stage: str, source: str) -> str:
 
 def of_stage(stage: str, source: tuple[str, str], before: str | None, after: str | None) -> Inputs:
     """What of a stage's inputs differs; `source` is its name in both versions."""
-    old, new = (version.lock(each).get(instance(stage, name), {}) for each, name in zip((before, after), source, strict=True))
-    found = Inputs()
+    old, new = (
+        version.lock(each).get(instance(stage, name), {}) for each, name in zip((before, after), source, strict=True)
+    )
+    found, names = Inputs(), {f"{SOURCES}.{source[0]}": f"{SOURCES}.{source[1]}"}
     for file in {**(old.get("params") or {}), **(new.get("params") or {})}:
         given = [(entry.get("params") or {}).get(file, {}) for entry in (old, new)]
+        given[0] = {names.get(key, key): each for key, each in given[0].items()}
         for key in {**given[0], **given[1]}.keys() - {SOURCES}:  # which sources there are tells nothing of one row
             found.settings += leaves(*(each.get(key, ABSENT) for each in given), key)
     found.settings.sort(key=lambda leaf: leaf[0])

@@ -7,17 +7,22 @@ similarity decides, the likest pairs come first, and of equally alike ones those
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from stages.contract.record import Record, compared, conversation, encode, spoken
 from stages.text.minhash import band_keys, bands, signatures
+from stages.text.near import likely
 from stages.text.shingles import fold, jaccard, letters, runs
 
 ALIKE = 0.5  # Jaccard similarity from which on a row is another's former self
 RECALL = 0.98  # of pairs at ALIKE that are looked at
 CROWD = 50  # rows of one side that share a band: more of them share boilerplate and tell nothing
+COMPARED = 8  # candidates that a row is compared with, the likest first
+CACHED = 4096  # sets of runs kept while they may be needed again
 MOST = 50_000  # rows of one side of a source that are compared; beyond, only equal ones are paired
 
 
@@ -60,13 +65,15 @@ def content(record: Record) -> str:
 def near(gone: Sequence[Side], new: Sequence[Side]) -> list[tuple[int, int]]:
     """Pairs that are alike, or that stand in one place and have the prompt or the reply in common."""
     texts = [[conversation(side.record) for side in sides] for sides in (gone, new)]
-    sets = [[runs(letters(fold(text))) for text in each] for each in texts]
+    runs_of = [lru_cache(CACHED)(lambda place, each=each: runs(letters(fold(each[place])))) for each in texts]
+    place = {side.origin: number for number, side in enumerate(new)}
     scored = []
-    for one, other in candidates(gone, new, texts):
-        like = jaccard(sets[0][one], sets[1][other])
-        stays = gone[one].origin == new[other].origin
-        if like >= ALIKE or (stays and half(gone[one].record, new[other].record)):
-            scored.append((-like, not stays, distance(gone[one].origin, new[other].origin), one, other))
+    for one, others in enumerate(candidates(texts)):
+        there = place.get(gone[one].origin, -1)
+        for other in {*others, there} - {-1}:
+            like = jaccard(runs_of[0](one), runs_of[1](other))
+            if like >= ALIKE or (other == there and half(gone[one].record, new[other].record)):
+                scored.append((-like, other != there, distance(gone[one].origin, new[other].origin), one, other))
     found: dict[int, int] = {}
     met: set[int] = set()
     for *_, one, other in sorted(scored):
@@ -76,25 +83,33 @@ def near(gone: Sequence[Side], new: Sequence[Side]) -> list[tuple[int, int]]:
     return list(found.items())
 
 
-def candidates(gone: Sequence[Side], new: Sequence[Side], texts: list[list[str]]) -> set[tuple[int, int]]:
-    """Pairs that are worth a look: those that share a band, and those that stand in the same place."""
-    place = {side.origin: number for number, side in enumerate(new)}
-    found = {(number, place[side.origin]) for number, side in enumerate(gone) if side.origin in place}
+def candidates(texts: list[list[str]]) -> Iterator[list[int]]:
+    """For each of the first texts those of the second that share a band with it and look alike, the likest first."""
     signed = [signatures(each) for each in texts]
     count, rows = bands(ALIKE, RECALL)
-    for band in range(count):
-        found.update(met(*(band_keys(each, band, rows) for each in signed)))
-    return found
+    held = [holders(band_keys(signed[1], band, rows)) for band in range(count)]
+    keys = np.stack([band_keys(signed[0], band, rows) for band in range(count)], axis=1).tolist()
+    least = likely(ALIKE, signed[0].shape[1])
+    for one, own in enumerate(keys):
+        others = {other for band, key in zip(held, own, strict=True) for other in band.get(key, ())}
+        yield nearest(signed[1], signed[0][one], np.array(sorted(others), np.int64), least)
 
 
-def met(ours: "np.typing.NDArray[np.uint64]", theirs: "np.typing.NDArray[np.uint64]") -> Iterator[tuple[int, int]]:
-    """Pairs of places with the same key."""
-    holders: dict[int, list[int]] = defaultdict(list)
-    for place, key in enumerate(theirs.tolist()):
-        holders[key].append(place)
-    for place, key in enumerate(ours.tolist()):
-        if len(others := holders.get(key, ())) <= CROWD:
-            yield from ((place, other) for other in others)
+def holders(keys: "NDArray[np.uint64]") -> dict[int, list[int]]:
+    """The places of each key, but for a crowd."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys.tolist()):
+        found[key].append(place)
+    return {key: places for key, places in found.items() if len(places) <= CROWD}
+
+
+def nearest(
+    signed: "NDArray[np.uint32]", own: "NDArray[np.uint32]", others: "NDArray[np.int64]", least: int
+) -> list[int]:
+    """Those of the others whose signatures have the most values of one's own."""
+    equal = np.count_nonzero(signed[others] == own, axis=1)
+    order = np.argsort(-equal, kind="stable")[:COMPARED]
+    return [int(others[place]) for place in order if equal[place] >= least]
 
 
 def half(one: Record, other: Record) -> bool:
@@ -136,7 +151,9 @@ def lines(before: Record | None, after: Record | None) -> Iterator[str]:
 
 def told(record: Record) -> Iterator[str]:
     """A record line by line, each turn after its role, and what is known of it."""
-    for role, message in [(message.role, message) for message in record.messages] + [("losing", each) for each in record.rejected]:
+    for role, message in [(message.role, message) for message in record.messages] + [
+        ("losing", each) for each in record.rejected
+    ]:
         first, *more = spoken(message).split("\n")
         yield f"{role}: {first}"
         yield from more

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from importlib import import_module
@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from lineage import browse, version
 from lineage.difference import inputs
 from lineage.difference.inputs import Inputs, Leaf
-from lineage.difference.rows import Table, lines_at
+from lineage.difference.rows import lines_at
 from lineage.merging.keys import ABSENT
 from stages.contract import params, paths
 from stages.contract.params import Stop
@@ -38,22 +39,36 @@ def partner_of(drop: Drop) -> str:
     return str(drop.evidence.get("survivor") or drop.evidence.get("other") or "")
 
 
-def kept(table: Table, place: int, stage: str) -> Any:
-    """What was kept of a row for this stage to decide on."""
-    if stage == "judge":
-        return judged(table.revision, table.id(place))
-    import numpy as np
+def kept(both: "Both", drops: Iterable[tuple[Drop, tuple[int, int]]]) -> dict[tuple[int, int, str], Any]:
+    """What was kept of rows for their stages to decide on, by version, place and stage."""
+    found: dict[tuple[int, int, str], Any] = {}
+    asked: dict[int, list[int]] = {0: [], 1: []}
+    for drop, places in drops:
+        for side, place in enumerate(places):
+            if place >= 0 and drop.stage == "filter":
+                asked[side].append(place)
+            elif place >= 0 and drop.stage == "judge":
+                table = both.tables[side]
+                found[side, place, "judge"] = judged(table.revision, table.id(place))
+    for side, wanted in asked.items():
+        lines = lines_at(both.tables[side], np.array(wanted, np.int64), paths.scores)
+        found |= {(side, place, "filter"): without_id(decode(line)) for place, line in lines.items()}
+    return found
 
-    return {name: value for name, value in decode(lines_at(table, np.array([place]), paths.scores)[place]).items() if name != "id"}
+
+def without_id(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says of its record."""
+    return {name: value for name, value in row.items() if name != "id"}
 
 
 def judged(revision: str | None, identifier: str) -> Any:
     """What the judge said of a record."""
-    row = browse.row_in(version.content(paths.ROOT / paths.OUTPUT["judge"], revision), identifier) or {}
-    return {name: value for name, value in row.items() if name != "id"}
+    return without_id(browse.row_in(version.content(paths.ROOT / paths.OUTPUT["judge"], revision), identifier) or {})
 
 
-def alone(both: "Both", drop: Drop, side: int, kept: Sequence[Any], settings: Sequence[Leaf]) -> list[Leaf | None] | None:
+def alone(
+    both: "Both", drop: Drop, side: int, kept: Sequence[Any], settings: Sequence[Leaf]
+) -> list[Leaf | None] | None:
     """Which of the settings, or what was kept (None), flips the row if nothing else changes.
 
     Nothing at all if the stage of today does not decide on both versions as they were decided.
@@ -121,7 +136,10 @@ def could(both: "Both", given: Inputs) -> bool:
 def flips(both: "Both", leaf: Leaf, identifier: str, side: int) -> bool:
     """Whether dedup drops (`side` 1) or keeps (0) a record of the former version if only this setting changes."""
     given = both.inputs("dedup", "")
-    return could(both, given) and identifier in tried(both.tables[0].revision, leaf[0], json.dumps(plain(leaf[2])))[1 - side]
+    return (
+        could(both, given)
+        and identifier in tried(both.tables[0].revision, leaf[0], json.dumps(plain(leaf[2])))[1 - side]
+    )
 
 
 def plain(value: Any) -> Any:

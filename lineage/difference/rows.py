@@ -1,6 +1,7 @@
 """The records of a version as arrays of numbers: a million of them are matched without holding one of their texts."""
 
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ class Columns(Struct):
     """What is known of every record of a shard or a version, in one order; all have the shape (records,).
 
     `high` and `low` are the halves of the id, `content` a hash of everything but the id, good in this process only. `source`,
-    `topic`, `language` and `split` are places in `Names`; `shard` and `line` say where a record lies.
+    `topic`, `language` and `split` are places in `Names`; `shard`, `line` and `begin`, in bytes, say where a record lies.
     """
 
     high: NDArray[np.uint64]
@@ -37,6 +38,7 @@ class Columns(Struct):
     source: NDArray[np.int32]
     shard: NDArray[np.int32]
     line: NDArray[np.int32]
+    begin: NDArray[np.int64]
 
 
 class Names(Struct):
@@ -52,13 +54,16 @@ class Names(Struct):
 
 
 class Table(Struct):
-    """The records of one version, by id. `split` and `score` are NOWHERE and not a number where there is none."""
+    """The records of one version, by id. `split` and `score` are NOWHERE and not a number where there is none; `read` are the
+    records that were asked for, by place.
+    """
 
     revision: str | None
     columns: Columns
     shards: list[tuple[str, str]]
     split: NDArray[np.int8]
     score: NDArray[np.float32]
+    read: dict[int, Record] = {}
 
     def __len__(self) -> int:
         return len(self.split)
@@ -168,7 +173,9 @@ def columns_of(records: bytes, scores: bytes, source: str, names: Names) -> Colu
         known = known_lines(records)
         measured = score_lines(scores.partition(b"\n")[2])
     except (ValueError, msgspec.MsgspecError) as error:
-        raise stop(f"data/records/{source}: is not what `collect` and `measure` write ({error}); run `dvc repro`") from None
+        raise stop(
+            f"data/records/{source}: is not what `collect` and `measure` write ({error}); run `dvc repro`"
+        ) from None
     if [row.id.encode() for row in measured] != [line[7:39] for line in lines]:
         raise stop(f"data/scores/{source}: belongs to other records; run `dvc repro`")
     own = names.source.setdefault(source, len(names.source))
@@ -184,6 +191,7 @@ def columns_of(records: bytes, scores: bytes, source: str, names: Names) -> Colu
         zeros + np.int32(own),
         zeros,
         np.arange(len(lines), dtype=np.int32),
+        np.cumsum([0, *(len(line) + 1 for line in lines[:-1])], dtype=np.int64)[: len(lines)],
     )
 
 
@@ -269,18 +277,35 @@ def drops(wanted: Collection[str], revision: str | None) -> dict[str, Drop]:
     return found
 
 
-def lines_at(rows: Table, at: "NDArray[np.int64]", folder: Callable[[str], Any]) -> dict[int, bytes]:
+def lines_at(rows: Table, at: NDArray[np.int64], folder: Callable[[str], Path]) -> dict[int, bytes]:
     """The lines of a folder of shards that belong to the records in these places, by place."""
     found: dict[int, bytes] = {}
     skipped = int(folder is paths.scores)  # whose first line tells what it was measured from
-    for number in np.unique(rows.columns.shard[at]).tolist():
-        source, shard = rows.shards[number]
-        lines = version.content(folder(source) / shard, rows.revision).splitlines()
-        here = at[rows.columns.shard[at] == number]
-        found |= {place: lines[line + skipped] for place, line in zip(here.tolist(), rows.columns.line[here].tolist(), strict=True)}
+    for path, here in by_shard(rows, at, folder):
+        lines = version.content(path, rows.revision).splitlines()
+        found |= {
+            place: lines[line + skipped]
+            for place, line in zip(here.tolist(), rows.columns.line[here].tolist(), strict=True)
+        }
     return found
 
 
-def records_at(rows: Table, at: "NDArray[np.int64]") -> dict[int, Record]:
-    """The records in these places, by place."""
-    return {place: decode_record(line) for place, line in lines_at(rows, at, paths.records).items()}
+def by_shard(
+    rows: Table, at: NDArray[np.int64], folder: Callable[[str], Path]
+) -> Iterator[tuple[Path, NDArray[np.int64]]]:
+    """The files that belong to the shards of these places, each with its places."""
+    at = at[np.argsort(rows.columns.shard[at], kind="stable")]
+    numbers, starts = np.unique(rows.columns.shard[at], return_index=True)
+    for number, here in zip(numbers.tolist(), np.split(at, starts[1:]), strict=False):
+        source, shard = rows.shards[number]
+        yield folder(source) / shard, here
+
+
+def records_at(rows: Table, at: NDArray[np.int64]) -> dict[int, Record]:
+    """The records in these places, by place; they are kept."""
+    fresh = np.array([place for place in at.tolist() if place not in rows.read], np.int64)
+    for path, here in by_shard(rows, fresh, paths.records):
+        content = version.content(path, rows.revision)
+        for place, begin in zip(here.tolist(), rows.columns.begin[here].tolist(), strict=True):
+            rows.read[place] = decode_record(content[begin : content.find(b"\n", begin)])
+    return {place: rows.read[place] for place in at.tolist()}

@@ -11,6 +11,19 @@ from lineage.difference.distributions import Distribution
 SHIFTS = 3  # names whose share changed most
 COUNTS = ("before", "after", "added", "removed", "changed", "arrived", "departed", "unchanged")
 
+TOLD = (
+    "accounting.",
+    "languages.",
+    "licences.",
+    "sources.",
+    "splits.",
+    "stages.",
+    "top_reasons.",
+    "topics.",
+    "exports.",
+)
+"""Metrics that the other tables tell."""
+
 
 class Section(Struct):
     """A table with a title. The cells of the columns in `code` come from data or settings; those in `right` are numbers."""
@@ -26,7 +39,9 @@ class Section(Struct):
 def headline(diff: Diff) -> str:
     """The difference in a line."""
     counts = diff.counts
-    kinds = [f"{getattr(counts, how):,} {how}" for how in ("added", "removed", "changed", "moved") if getattr(counts, how)]
+    kinds = [
+        f"{getattr(counts, how):,} {how}" for how in ("added", "removed", "changed", "moved") if getattr(counts, how)
+    ]
     return f"{counts.before:,} rows, then {counts.after:,}: {', '.join(kinds) or 'none differs'}; {counts.unchanged:,} unchanged"
 
 
@@ -41,11 +56,14 @@ def sections(diff: Diff) -> Iterator[Section]:
     splits = [[name, *counts_of(each)] for name, each in diff.splits.items()]
     splits += [["all", *counts_of(diff.counts)]] if len(splits) > 1 else []
     yield Section("Rows", ["split", *COUNTS], splits, right=tuple(range(1, 1 + len(COUNTS))))
-    causes = [[f"{each.rows:,}", each.how, what(each.cause), each.cause.certainty, "; ".join(each.cause.because)] for each in diff.causes]
+    causes = [
+        [f"{each.rows:,}", each.how, what(each.cause), each.cause.certainty, "; ".join(each.cause.because)]
+        for each in diff.causes
+    ]
     yield Section("Why", ["rows", "", "cause", "", "because of"], causes, code=(4,), right=(0,), empty="no row differs")
     spreads = [spread(each) for each in diff.distributions]
     yield Section("Distributions", ["", "before", "after", "divergence", ""], spreads, code=(1, 2), right=(3,))
-    metrics = [[each.key, each.before, each.after] for each in diff.metrics]
+    metrics = [[each.key, each.before, each.after] for each in diff.metrics if not each.key.startswith(TOLD)]
     yield Section("Metrics", ["metric", "before", "after"], metrics, code=(0,), right=(1, 2), empty="the same")
     gate = [[each.key, each.before, each.after] for each in diff.gate]
     yield Section("Gate", ["rule", "before", "after"], gate, code=(0,), empty="the same verdicts")
@@ -68,6 +86,7 @@ def what(cause: Cause) -> str:
 def spread(found: Distribution) -> list[str]:
     """A distribution in a row: means and quantiles, or the names whose shares changed most."""
     sides = shifts(found) if not (found.before or found.after) else [numbers(found.before), numbers(found.after)]
+    sides = sides if sides[0] != sides[1] else [sides[0], "the same"]
     unit = f" ({found.unit})" if found.before or found.after else ""
     return [found.name + unit, *sides, f"{found.divergence:.4f}", "LARGE" if found.large else ""]
 
