@@ -1,4 +1,4 @@
-"""Two versions of the dataset side by side: settings, sources, code; rows and why they differ; distributions, metrics, gate."""
+"""Two versions of the dataset side by side: what went into them, rows and why they differ, distributions, metrics, gate."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from lineage import version
-from lineage.difference import causes, inputs, pairs, rows
+from lineage.difference import causes, inputs, pairs, retrial, rows
 from lineage.difference.causes import Both, Cause, Pair, Row
 from lineage.difference.distributions import Distribution, distributions, members
 from lineage.difference.inputs import Change, SourceChange
@@ -179,6 +179,8 @@ def edited(tables: tuple[Table, Table], gone: Any, came: Any, renamed: dict[str,
     """Records of one version only that are former and new selves, source by source, as places."""
     found: list[tuple[int, int]] = []
     old, new = tables
+    for table, at in zip(tables, (gone, came), strict=True):
+        rows.origins_at(table, at)  # of all together, which is one look at each file
     for source in sorted({new.shards[number][0] for number in np.unique(new.columns.shard[came]).tolist()}):
         ours = of_source(old, gone, renamed.get(source, source))
         theirs = of_source(new, came, source)
@@ -197,8 +199,8 @@ def of_source(table: Table, at: Any, source: str) -> Any:
 def sides_of(table: Table, at: Any) -> list[Side]:
     """The records in these places with their origins."""
     records = rows.records_at(table, at)
-    origins = rows.lines_at(table, at, paths.origins)
-    return [Side(table.id(place), decode(origins[place])["origin"], records[place]) for place in at.tolist()]
+    origins = rows.origins_at(table, at)
+    return [Side(table.id(place), origins[place], records[place]) for place in at.tolist()]
 
 
 def lost(tables: tuple[Table, Table], changed: list[tuple[str, Pair]]) -> tuple[dict[str, Drop], dict[str, Drop]]:
@@ -209,7 +211,7 @@ def lost(tables: tuple[Table, Table], changed: list[tuple[str, Pair]]) -> tuple[
         {new.id(pair.after) for how, pair in changed if how == "removed" and pair.after >= 0},
     )
     found = [rows.drops(ids, table.revision) for ids, table in zip(asked, tables, strict=True)]
-    partners = [{causes.retrial.partner_of(drop) for drop in each.values()} - {""} for each in found]
+    partners = [{retrial.partner_of(drop) for drop in each.values()} - {""} for each in found]
     for side in (0, 1):
         found[side] |= rows.drops(partners[1 - side] - found[side].keys(), tables[side].revision)
     return found[0], found[1]
@@ -221,7 +223,7 @@ def explained(both: Both, changed: list[tuple[str, Pair]]) -> Iterator[Row]:
     edits = fields_of(both, changed)
     moving = [(old.id(pair.before), new.id(pair.after)) for how, pair in changed if how == "moved"]
     groups = causes.groups(both, moving) if moving else causes.Groups(({}, {}), ({}, {}))
-    both.kept = causes.retrial.kept(
+    both.kept = retrial.kept(
         both, [(drop, (pair.before, pair.after)) for how, pair in changed if (drop := drop_of(both, how, pair))]
     )
     for number, (how, pair) in enumerate(changed):
@@ -267,7 +269,10 @@ def why(both: Both, row: Row, pair: Pair, edit: Cause | None, groups: causes.Gro
     side = int(row.how == "removed")
     if drop := drop_of(both, row.how, pair):
         return causes.of_drop(both, drop, side, pair, edit)
-    return causes.of_source(both, row.source, "removed source row" if side else "new source row")
+    found = causes.of_source(both, row.source, "removed source row" if side else "new source row")
+    if refused := causes.refused(both, row.source, pair.before if side else pair.after, side):
+        found.what, found.stage, found.reason = "dropped" if side else "released", "collect", refused.reason
+    return found
 
 
 def drop_of(both: Both, how: str, pair: Pair) -> Drop | None:
@@ -302,7 +307,7 @@ def with_texts(both: Both, chosen: list[Row]) -> None:
             for table, place in zip(both.tables, at, strict=True)
         ]
         table, place = (both.tables[1], at[1]) if at[1] >= 0 else (both.tables[0], at[0])
-        row.origin = decode(rows.lines_at(table, np.array([place]), paths.origins)[place])["origin"]
+        row.origin = rows.origins_at(table, np.array([place]))[place]
         row.text = list(
             pairs.lines(versions[0] if row.how != "added" else None, versions[1] if row.how != "removed" else None)
         )
@@ -362,8 +367,8 @@ def limit(text: str) -> Limit:
     known = (*Counts.__struct_fields__, "divergence")
     if not match or match[2] not in (*known, *DIVERGENCES):
         raise stop(
-            f"--fail-on {text}: is no limit; write NAME>NUMBER or NAME>NUMBER% with one of {', '.join(KINDS)}, after a split "
-            f"and a dot if need be, or NAME>NUMBER with one of {', '.join(DIVERGENCES)}"
+            f"--fail-on {text}: is no limit; write NAME>NUMBER or NAME>NUMBER% with one of {', '.join(KINDS)}, after a "
+            f"split and a dot if need be, or NAME>NUMBER with one of {', '.join(DIVERGENCES)}"
         )
     split, name, sign, value, percent = match.groups()
     return Limit(text.strip(), split, name, sign, float(value), bool(percent))

@@ -1,1 +1,1 @@
-"""What differs between two versions, in layers: settings, sources and code, rows with their causes, distributions, metrics."""
+"""What differs between two versions, in layers: settings, sources, code, rows with their causes, distributions."""

@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+import numpy as np
 from msgspec import Struct
 
 from lineage import browse, version
 from lineage.difference import inputs, retrial
 from lineage.difference.inputs import Inputs
-from lineage.difference.rows import Table, chunks
+from lineage.difference.rows import Table, chunks, origins_at
 from stages.contract import paths
-from stages.contract.record import Drop
+from stages.contract.record import Drop, decode, decode_drop
 
 Certainty = Literal["proven", "consistent", "several"]
 STAGES = browse.STAGES
@@ -105,6 +106,30 @@ def of_source(both: Both, source: str, what: str, fields: list[str] | None = Non
     because = (both.inputs(made, source).told if made else []) or [f"rows of {source}"]
     because = because + given.told
     return Cause(what, certain(because), because, made)
+
+
+def refused(both: Both, source: str, place: int, side: int) -> Drop | None:
+    """The new drop of `collect` that stands where the row of a record stands in the other version: its place must tell."""
+    known = (both.renamed.get(source, source), source)
+    if ("refused", source) not in both.known:
+        both.known["refused", source] = tuple(
+            refusals(name, table.revision) for name, table in zip(known, both.tables, strict=True)
+        )
+    found = both.known["refused", source]
+    if not found[side]:
+        return None
+    table = both.tables[1 - side]
+    drop: Drop | None = found[side].get(origins_at(table, np.array([place]))[place])
+    return None if drop and drop.id in {each.id for each in found[1 - side].values()} else drop
+
+
+def refusals(source: str, revision: str | None) -> dict[str, Drop]:
+    """What `collect` dropped of a source, by where the rows stand; nothing of a source that is not there."""
+    if source not in browse.sources(revision):
+        return {}
+    drops = {drop.id: drop for drop in map(decode_drop, version.lines([paths.dropped("collect", source)], revision))}
+    rows = map(decode, version.lines([paths.origins(source) / "dropped.jsonl"], revision))
+    return {row["origin"]: drops[row["id"]] for row in rows if row["id"] in drops}
 
 
 def renaming(both: Both, source: str) -> list[str]:

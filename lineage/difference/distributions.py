@@ -1,6 +1,7 @@
 """How records are spread in two versions: by length, tokens, topic, source, language and score, side by side.
 
-The Jensen-Shannon divergence to base 2 tells how far apart two spreads are: 0 for equal ones, 1 for those that share nothing.
+The Jensen-Shannon divergence to base 2 tells how far apart two spreads are: 0 for equal ones, 1 for
+those that share nothing.
 """
 
 from typing import Any

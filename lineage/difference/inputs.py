@@ -156,7 +156,7 @@ def of_stage(stage: str, source: tuple[str, str], before: str | None, after: str
         given = [(entry.get("params") or {}).get(file, {}) for entry in (old, new)]
         given[0] = {names.get(key, key): each for key, each in given[0].items()}
         for key in {**given[0], **given[1]}.keys() - {SOURCES}:  # which sources there are tells nothing of one row
-            found.settings += leaves(*(each.get(key, ABSENT) for each in given), key)
+            found.settings += leaves(given[0].get(key, ABSENT), given[1].get(key, ABSENT), key)
     found.settings.sort(key=lambda leaf: leaf[0])
     deps = [{dep["path"]: dep.get("md5") for dep in entry.get("deps") or []} for entry in (old, new)]
     for path in sorted(path for path in {**deps[0], **deps[1]} if deps[0].get(path) != deps[1].get(path)):

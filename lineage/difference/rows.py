@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lineage import browse, version
 from stages.contract import paths
 from stages.contract.params import stop
-from stages.contract.record import Drop, Record, decode_drop, decode_record
+from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
 
 INDEX = f"{paths.CURATED}/index.jsonl"
 DROPPED = f"{paths.CURATED}/dropped.jsonl"
@@ -24,8 +24,8 @@ UNKNOWN = -1  # tokens or words that were not measured
 class Columns(Struct):
     """What is known of every record of a shard or a version, in one order; all have the shape (records,).
 
-    `high` and `low` are the halves of the id, `content` a hash of everything but the id, good in this process only. `source`,
-    `topic`, `language` and `split` are places in `Names`; `shard`, `line` and `begin`, in bytes, say where a record lies.
+    `high` and `low` are the halves of the id, `content` a hash of everything but the id, good in this process only.
+    `source`, `topic` and `language` are places in `Names`; `shard`, `line` and `begin`, in bytes, say where a record lies.
     """
 
     high: NDArray[np.uint64]
@@ -48,14 +48,11 @@ class Names(Struct):
     topic: dict[str | None, int] = {}
     language: dict[str | None, int] = {}
 
-    def name(self, kind: str, number: int) -> str | None:
-        """The text of a number."""
-        return list(getattr(self, kind))[number]
-
 
 class Table(Struct):
-    """The records of one version, by id. `split` and `score` are NOWHERE and not a number where there is none; `read` are the
-    records that were asked for, by place.
+    """The records of one version, by id. `split` is NOWHERE and `score` not a number where there is none.
+
+    `read` and `origins` are the records and their places in the sources that were asked for, by place.
     """
 
     revision: str | None
@@ -64,6 +61,7 @@ class Table(Struct):
     split: NDArray[np.int8]
     score: NDArray[np.float32]
     read: dict[int, Record] = {}
+    origins: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.split)
@@ -143,7 +141,8 @@ Read = dict[tuple[str, str], Columns]
 
 def table(revision: str | None, names: Names, read: Read) -> Table:
     """All records of a version; the parts that it shares with another one are taken from `read`."""
-    parts, shards = [], []
+    parts: list[Columns] = []
+    shards: list[tuple[str, str]] = []
     for source in browse.sources(revision):
         for shard in version.files(paths.records(source), revision):
             parts.append(placed(shard_of(source, shard, revision, names, read), len(shards)))
@@ -288,6 +287,13 @@ def lines_at(rows: Table, at: NDArray[np.int64], folder: Callable[[str], Path]) 
             for place, line in zip(here.tolist(), rows.columns.line[here].tolist(), strict=True)
         }
     return found
+
+
+def origins_at(rows: Table, at: NDArray[np.int64]) -> dict[int, str]:
+    """Where the rows of the records in these places stand, by place; they are kept."""
+    fresh = np.array([place for place in at.tolist() if place not in rows.origins], np.int64)
+    rows.origins.update({place: decode(line)["origin"] for place, line in lines_at(rows, fresh, paths.origins).items()})
+    return {place: rows.origins[place] for place in at.tolist()}
 
 
 def by_shard(

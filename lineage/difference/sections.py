@@ -42,7 +42,7 @@ def headline(diff: Diff) -> str:
     kinds = [
         f"{getattr(counts, how):,} {how}" for how in ("added", "removed", "changed", "moved") if getattr(counts, how)
     ]
-    return f"{counts.before:,} rows, then {counts.after:,}: {', '.join(kinds) or 'none differs'}; {counts.unchanged:,} unchanged"
+    return f"{counts.before:,} rows, then {counts.after:,}: {', '.join(kinds) or 'the same'}; {counts.unchanged:,} unchanged"
 
 
 def sections(diff: Diff) -> Iterator[Section]:
