@@ -155,17 +155,12 @@ def changes(tables: tuple[Table, Table], match: Any, gone: Any) -> Iterator[tupl
     known = match >= 0
     at = np.where(known, match, 0)
     before = np.where(known, old.split[at], NOWHERE) if len(old) else np.full(len(new), NOWHERE)
-    same_text = known & (old.columns.content[at] == new.columns.content) if len(old) else known
-    same_id = (
-        known & (old.columns.high[at] == new.columns.high) & (old.columns.low[at] == new.columns.low)
-        if len(old)
-        else known
-    )
+    same = known & (old.columns.content[at] == new.columns.content) if len(old) else known
     stays = (before >= 0) & (new.split >= 0)
     kinds = {
         "added": (before < 0) & (new.split >= 0),
         "removed": (before >= 0) & (new.split < 0),
-        "changed": stays & (before == new.split) & ~(same_text & same_id),
+        "changed": stays & (before == new.split) & ~same,
         "moved": stays & (before != new.split),
     }
     for how, which in kinds.items():

@@ -26,6 +26,8 @@ LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
 RELEASE = "dataset@v"
 FULL = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 KEPT = 4  # versions whose lock and folders are kept in memory
+called: dict[str, str] = {}
+"""How the user called a commit: messages name it so."""
 
 
 class Stored(Struct, frozen=True):
@@ -44,9 +46,11 @@ def commit_of(revision: str) -> str:
     if found := repository.commit(revision):
         if len(several := refs(revision)) > 1:
             raise stop(f"{named(revision)}: names {' and '.join(several)}; write which of them is meant in full")
+        called[found] = revision
         return found
     release = RELEASE + revision.removeprefix("v")
     if re.fullmatch(r"v?\d[\w.+-]*", revision) and (found := repository.commit(f"refs/tags/{release}")):
+        called[found] = revision
         return found
     raise stop(f"{named(revision) or 'a revision'}: is no commit, tag or branch here; {advice(revision)}")
 
@@ -85,6 +89,7 @@ def named(revision: str | None) -> str:
     """A version as messages name it."""
     if revision is None:
         return "the working tree"
+    revision = called.get(revision, revision)
     return revision[:7] if FULL.fullmatch(revision) else visible(revision).replace("\n", "\\n")
 
 

@@ -1,5 +1,6 @@
 """`dataset diff`: what differs between two versions, row by row, and why."""
 
+import gc
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -50,6 +51,7 @@ def diff(
     """
     from lineage import diff as differing
 
+    gc.disable()  # a million rows are no garbage, and the process ends with the answer
     held = [differing.limit(each) for each in limits]
     found = differing.diff(before, after, split, stage, rows)
     met = differing.over(found, held)

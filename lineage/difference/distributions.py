@@ -114,7 +114,7 @@ def named(name: str, names: Names, before: NDArray[np.int32], after: NDArray[np.
 def compared(name: str, unit: str, bins: list[Bin], *spreads: dict[str, float]) -> Distribution:
     """Two spreads with how far they are apart."""
     far = divergence([each.before for each in bins], [each.after for each in bins])
-    return Distribution(name, unit, bins, round(far, 4), far >= max(LARGE, 2 * by_chance(bins)), *spreads)
+    return Distribution(name, unit, bins, round(far, 4), bool(far >= max(LARGE, 2 * by_chance(bins))), *spreads)
 
 
 def divergence(before: list[int], after: list[int]) -> float:

@@ -24,7 +24,7 @@ UNKNOWN = -1  # tokens or words that were not measured
 class Columns(Struct):
     """What is known of every record of a shard or a version, in one order; all have the shape (records,).
 
-    `high` and `low` are the halves of the id, `content` a hash of everything but the id, good in this process only.
+    `high` and `low` are the halves of the id, `content` a hash of the whole line, good in this process only.
     `source`, `topic` and `language` are places in `Names`; `shard`, `line` and `begin`, in bytes, say where a record lies.
     """
 
@@ -72,7 +72,7 @@ class Table(Struct):
 
     def place(self, identifier: str) -> int:
         """The place of the record with this id, or NOWHERE."""
-        return int(places(self.columns, *halves([identifier]))[0])
+        return int(places(self.columns, *halves(identifier))[0])
 
     def split_of(self, place: int) -> str | None:
         """The split of the record in this place; None if it is not in the dataset, or nowhere."""
@@ -168,21 +168,22 @@ def columns_of(records: bytes, scores: bytes, source: str, names: Names) -> Colu
     """The columns of a shard of records and the scores beside it."""
     lines = records.splitlines()
     try:
-        high, low = halves([line[7:39].decode() for line in lines])
+        ids = b"".join([line[7:39] for line in lines]).decode()
+        high, low = halves(ids)
         known = known_lines(records)
         measured = score_lines(scores.partition(b"\n")[2])
     except (ValueError, msgspec.MsgspecError) as error:
         raise stop(
             f"data/records/{source}: is not what `collect` and `measure` write ({error}); run `dvc repro`"
         ) from None
-    if [row.id.encode() for row in measured] != [line[7:39] for line in lines]:
+    if "".join([row.id for row in measured]) != ids:
         raise stop(f"data/scores/{source}: belongs to other records; run `dvc repro`")
     own = names.source.setdefault(source, len(names.source))
     zeros = np.zeros(len(lines), np.int32)
     return Columns(
         high,
         low,
-        np.array([hash(line[39:]) for line in lines], np.int64),
+        np.array([hash(line) for line in lines], np.int64),
         numbered([row.meta.topic for row in known], names.topic),
         numbered([told(row.language) for row in measured], names.language),
         np.array([row.length.tokens if row.length else UNKNOWN for row in measured], np.int32),
@@ -206,9 +207,9 @@ def numbered(values: list[str | None], known: dict[str | None, int]) -> NDArray[
     return np.array([known[value] for value in values], np.int32)
 
 
-def halves(identifiers: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The halves of ids as numbers in the same order."""
-    both = np.frombuffer(bytes.fromhex("".join(identifiers)), ">u8").reshape(len(identifiers), 2).astype(np.uint64)
+def halves(ids: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The halves of ids, written one after the other, as numbers in the same order."""
+    both = np.frombuffer(bytes.fromhex(ids), ">u8").reshape(-1, 2).astype(np.uint64)
     return both[:, 0], both[:, 1]
 
 
@@ -245,13 +246,13 @@ def in_dataset(columns: Columns, revision: str | None) -> tuple[NDArray[np.int8]
     split = np.full(len(columns.high), NOWHERE, np.int8)
     score = np.full(len(columns.high), np.nan, np.float32)
     for rows in chunks(INDEX, revision, Indexed):
-        at = places(columns, *halves([row.id for row in rows]))
+        at = places(columns, *halves("".join([row.id for row in rows])))
         if (at < 0).any():
             where = version.named(revision)
             raise stop(f"{where}: {INDEX} names records that are not in data/records; run `dvc repro`")
         split[at] = [paths.SPLITS.index(row.split) for row in rows]
     for judged in chunks(paths.OUTPUT["judge"], revision, Judged):
-        at = places(columns, *halves([row.id for row in judged]))
+        at = places(columns, *halves("".join([row.id for row in judged])))
         score[at[at >= 0]] = np.array([row.score for row in judged], np.float32)[at >= 0]
     return split, score
 

@@ -109,7 +109,11 @@ def write(root: Path, name: str, version: list[dict[str, Any]], limit: int) -> N
     kept = [each for each in by_id if limit >= 4000 or not each["long"]]
     drops = [drop(each) for each in by_id if limit < 4000 and each["long"]]
     outs = {
-        "collect@mix": {"data/records/mix": shards(version, record), "data/origins/mix": shards(version, origin)},
+        "collect@mix": {
+            "data/records/mix": shards(version, record),
+            "data/origins/mix": shards(version, origin) | {"dropped.jsonl": []},
+            "data/dropped/collect/mix.jsonl": [],
+        },
         "measure@mix": {"data/scores/mix": shards(version, scores, [b'{"measured_from":""}'])},
         "filter@mix": {"data/dropped/filter/mix.jsonl": drops},
         "judge": {
