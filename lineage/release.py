@@ -4,18 +4,23 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
+import click
 from msgspec import Struct
 
 from lineage import manifest, merge, repository, sample, status, verify, version
 from lineage.commands import gate
+from lineage.diff import diff
+from lineage.difference import terminal
 from lineage.version import LOCK, RELEASE
 from stages import split
 from stages.contract import params, paths, pins, shards
-from stages.contract.params import stop
+from stages.contract.params import Stop, stop
 from stages.contract.run import decided
 from stages.reporting.gate import passes
 
 NUMBER = re.compile(r"v?((0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?)")
+
+LONGEST = 200  # lines of the message of a tag
 
 
 class Refusal(Struct):
@@ -71,7 +76,7 @@ def counts(commit: str) -> dict[str, int]:
     """The counts in a commit's manifest; none if it has no manifest that can be read."""
     try:
         return manifest.read(commit).counts
-    except params.Stop:
+    except Stop:
         return {}
 
 
@@ -111,8 +116,7 @@ def release(number: str, sign: bool = False) -> Release:
         made = manifest.build(number, previous.tag if previous else None, verdicts())
         shards.put_bytes(paths.ROOT / paths.MANIFEST, manifest.text(made))
         commit(number)
-        old = manifest.read(previous.commit) if previous and previous.counts else None
-        tag(number, "\n".join([f"dataset {number}", "", *manifest.differences(old, made)]), sign)
+        tag(number, "\n".join([f"dataset {number}", "", *since(previous, made)]), sign)
     except BaseException:
         take_back(head, RELEASE + number)
         raise
@@ -172,7 +176,7 @@ def stale() -> list[str]:
 def only_absent(reason: object) -> bool:
     """Whether all that `dvc status` says of a stage is that something it reads is not here."""
     changed = reason.get("changed deps") if isinstance(reason, dict) and len(reason) == 1 else None
-    return bool(changed) and all(how == "deleted" for how in changed.values())
+    return bool(changed) and all(how == "deleted" for how in (changed or {}).values())
 
 
 def behind() -> Iterator[Refusal]:
@@ -225,6 +229,20 @@ def commit(number: str) -> None:
     files = [name for name in (paths.PINS, paths.MANIFEST, LOCK) if (paths.ROOT / name).is_file()]
     repository.git("add", "--force", "--", *files)
     repository.git("commit", "--quiet", "--file=-", "--", *files, given=f"Release dataset {number}\n".encode())
+
+
+def since(previous: Release | None, made: Manifest) -> Iterator[str]:
+    """What changed since the release before, row by row if its bytes can still be read, else from the manifests."""
+    try:
+        found = list(terminal.lines(diff(previous.tag, "HEAD"))) if previous else []
+    except Stop:
+        found = []
+    if found:
+        yield from (click.unstyle(line) for line in found[:LONGEST])
+        if len(found) > LONGEST:
+            yield f"and {len(found) - LONGEST} lines more: dataset diff {previous.tag if previous else ''}"
+    else:
+        yield from manifest.differences(manifest.read(previous.commit) if previous and previous.counts else None, made)
 
 
 def tag(number: str, message: str, sign: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lineage.manifest import Manifest
+from lineage.runs import Run
 from stages import checks
 from stages.contract.params import Source
 from stages.contract.paths import STAGES
@@ -24,6 +25,11 @@ def record() -> dict[str, Any]:
 def drop() -> dict[str, Any]:
     """The schema of a line of data/dropped and of data/curated/dropped.jsonl."""
     return msgspec.json.schema(Drop)
+
+
+def run() -> dict[str, Any]:
+    """The schema of a file in data/runs."""
+    return msgspec.json.schema(Run)
 
 
 def params() -> dict[str, Any]:
@@ -60,7 +66,7 @@ def manifest() -> dict[str, Any]:
     return msgspec.json.schema(Manifest)
 
 
-SCHEMAS = {"record": record, "drop": drop, "params": params, "manifest": manifest}
+SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params, "manifest": manifest}
 
 
 def text(name: str) -> str:

@@ -1,11 +1,12 @@
 """Write the curated files and every consumer's format.
 
 `data/curated` holds OpenAI messages and nothing else, sorted by id, with an index and all drops beside them. What a
-consumer's format cannot hold is left out of that export only, and counted by what would have been lost.
+consumer's format cannot hold is left out of that export only, and counted by what would have been lost. `data/lookup.jsonl`
+tells which records a text or a person stands in, by digests.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -15,8 +16,8 @@ from msgspec import Struct
 from stages import formats
 from stages.contract import engine, paths, progress
 from stages.contract.params import sources
-from stages.contract.paths import CURATED, EXPORTS, SPLITS, all_drops
-from stages.contract.record import Record, encode, kind
+from stages.contract.paths import CURATED, EXPORTS, LOOKUP, SPLITS, all_drops
+from stages.contract.record import Record, encode, keys, kind
 from stages.contract.run import Shard, records_of, run_report, survivors
 from stages.contract.shards import drops, rows
 
@@ -42,6 +43,7 @@ class Written(Struct):
     kind: str
     line: bytes
     exports: dict[str, bytes | str]
+    keys: set[str]
 
 
 def build(params: Params) -> dict[str, Iterable[bytes]]:
@@ -57,9 +59,8 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
         files[f"{PLACES[each.kind]}/{split[each.id]}.jsonl"].append(each.line)
     index = (encode(indexed(each, split[each.id])) for each in found)
     dropped = (encode(drop) for drop in sorted(drops(all_drops(list(sources()))), key=lambda drop: drop.id))
-    return (
-        files | exports(found, split, params) | {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped}
-    )
+    beside = {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped, LOOKUP: lookup(found)}
+    return {**files, **exports(found, split, params), **beside}
 
 
 def written(shard: Shard, shapes: tuple[str, ...]) -> list[Written]:
@@ -71,6 +72,7 @@ def written(shard: Shard, shapes: tuple[str, ...]) -> list[Written]:
             kind(record),
             encode(formats.shape(SHAPES[kind(record)]).write(record)),
             exported(record, shapes),
+            keys(record),
         )
         for record in records_of(shard)
     ]
@@ -98,6 +100,12 @@ def indexed(each: Written, split: str) -> dict[str, Any]:
         "kind": each.kind,
         "digest": blake2b(each.line, digest_size=16).hexdigest(),
     }
+
+
+def lookup(found: list[Written]) -> Iterator[bytes]:
+    """Each key with each record that has it, in the order of the keys."""
+    pairs = sorted((key, each.id) for each in found for key in each.keys)
+    return (encode({"id": identifier, "key": key}) for key, identifier in pairs)
 
 
 def exports(found: list[Written], split: dict[str, str], params: Params) -> dict[str, list[bytes]]:

@@ -30,6 +30,8 @@ UNRESOLVED = "data/unresolved.jsonl"
 SPLITS = ("train", "validation", "test")
 CURATED = "data/curated"
 EXPORTS = "data/exports"
+LOOKUP = "data/lookup.jsonl"
+"""Which curated records a text or a person stands in: sorted digests, so that a lookup reads none of the texts."""
 EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
 VERDICTS = "data/eval/verdicts.jsonl"

@@ -108,6 +108,23 @@ def digest(*parts: Any, key: bytes = b"") -> str:
     return hashlib.blake2b(encode(parts), digest_size=16, key=key).hexdigest()
 
 
+def key_of_text(text: str) -> str:
+    """16 hex characters that a text is looked up by, whatever its case and space."""
+    return digest("text", " ".join(text.split()).casefold())[:16]
+
+
+def key_of_subject(subject: str) -> str:
+    """The same of a person, from the keyed hash that stands in the record."""
+    return subject[:16]
+
+
+def keys(record: Record) -> set[str]:
+    """What a record can be looked up by: the text of each turn of a user or assistant, and the person it is about."""
+    turns = (message for message in (*record.messages, *record.rejected) if message.role in ("user", "assistant"))
+    found = {key_of_text(turn.content) for turn in turns if turn.content}
+    return found | {key_of_subject(record.meta.subject)} if record.meta.subject else found
+
+
 def draw(seed: int, *parts: Any) -> float:
     """A number in [0, 1) that depends on nothing but the seed and `parts`: chance without a generator or a position."""
     return int(digest(seed, parts)[:13], 16) / 16**13
