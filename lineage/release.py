@@ -11,6 +11,7 @@ from lineage import manifest, merge, repository, sample, status, verify, version
 from lineage.commands import gate
 from lineage.diff import diff
 from lineage.difference import terminal
+from lineage.manifest import Manifest
 from lineage.version import LOCK, RELEASE
 from stages import split
 from stages.contract import params, paths, pins, shards
@@ -183,7 +184,7 @@ def behind() -> Iterator[Refusal]:
     """What the remote lacks."""
     try:
         if found := unpushed():
-            yield Refusal(f"not in the {verify.remote().name}: {status.short(found)}", "dvc push")
+            yield Refusal(f"not in the {verify.remote().name}: {status.short(found)}", verify.PUSH)
     except verify.Unreadable as problem:
         yield Refusal(f"the {verify.remote().name} {problem}", "dvc push, once it answers")
 

@@ -25,6 +25,8 @@ SETTINGS = "settings"
 """The place of a check that compares dvc.lock with itself and with the settings beside it."""
 SIGNATURE = "signature"
 """The place of a check of the tag of a release."""
+PUSH = "dvc push; where that says it did, dataset verify --mend"
+"""DVC does not push again what it remembers to have pushed, also if it is gone."""
 READERS = 8  # objects read at once: a remote answers slowly, and hashing lets go of the interpreter
 BLOCK = 1 << 20  # bytes
 
@@ -398,6 +400,12 @@ def copy_of(place: Place, name: str) -> Copy:
     return Copy(md5.hexdigest(), size, sha256=sha256.hexdigest())
 
 
+def md5_of(file: Path) -> str:
+    """The MD5 of a file of this machine."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
 # what a damaged file lost
 
 
@@ -463,7 +471,7 @@ def intact_copy(output: Output, name: str, digest: str, places: list[Place]) -> 
     """The first place that has a file as it should be, and its name there."""
     for place in places:
         here = digest if place.is_store else join(output.path, name)
-        if copy_of(place, here).digest == digest:
+        if copy_of(place, here).digest == digest.removesuffix(".dir"):
             return place, here
     return None
 
@@ -504,8 +512,7 @@ def named_row(line: bytes, number: int) -> str:
 
 def verify(commit: str | None = None, remote_name: str | None = None) -> list[Check]:
     """Every output of a commit, or of the working tree, hashed again in the cache, a remote and the files themselves."""
-    stores = [cache(), *([remote(remote_name)] if has_remote(remote_name) else [])]
-    tree = committed(commit) if commit else workspace()
+    stores, tree = places_of(commit, remote_name)
     places = [*stores, tree]
     found = []
     for output in outputs(commit):
@@ -513,6 +520,12 @@ def verify(commit: str | None = None, remote_name: str | None = None) -> list[Ch
         found += [check(output, place, places) for place in looked_at]
     found += [check(given, tree, places) for given in inputs(commit)]
     return found + list(lock_checks(commit, places))
+
+
+def places_of(commit: str | None, remote_name: str | None) -> tuple[list[Place], Place]:
+    """The stores that there are, and the files of a commit or of the working tree."""
+    stores = [cache(), *([remote(remote_name)] if has_remote(remote_name) else [])]
+    return stores, committed(commit) if commit else workspace()
 
 
 def has_remote(name: str | None) -> bool:
@@ -573,7 +586,6 @@ def finding(checks: list[Check], remote_name: str | None = None) -> bool:
 def remedy(check: Check, checks: list[Check]) -> str:
     """What to do about a check that failed."""
     elsewhere = [other.place for other in checks if (other.path, other.verdict) == (check.path, "verified")]
-    objects = " ".join(damage.object for damage in check.damage if damage.object)
     if check.place == SETTINGS:
         return "take dvc.lock back with `git checkout dvc.lock`, or run `dvc repro`"
     if check.place in ("workspace", "git"):
@@ -581,5 +593,4 @@ def remedy(check: Check, checks: list[Check]) -> str:
         return put_back if elsewhere else f"`git checkout -- {check.path}`, or `dvc repro`"
     if not elsewhere:
         return "no intact copy is known; look in another remote or clone, or build it again with `dvc repro`"
-    command = "dvc fetch" if check.place == "cache" else "dvc push"
-    return f"delete {objects}, then `{command} {check.path}`; an intact copy is in the {elsewhere[0]}"
+    return f"`dataset verify --mend` replaces it by the copy in the {elsewhere[0]}"

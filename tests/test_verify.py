@@ -259,10 +259,9 @@ def test_the_command_names_the_damage_and_what_mends_it(at):
     tamper(store)
     said = run("dataset", "verify", cwd=at, code=1, **GIT).stdout
     assert f"1 rows differ: {TWO}" in said
-    assert f"delete {store}, then `dvc fetch data/curated`; an intact copy is in the remote local" in said
-    store.unlink()
-    dvc(at, "fetch", "data/curated")
-    run("dataset", "verify", cwd=at, **GIT)
+    assert "`dataset verify --mend` replaces it by the copy in the remote local" in said
+    run("dataset", "verify", "--mend", cwd=at, **GIT)
+    assert store.stat().st_mode & 0o222 == 0
     rows = run("dataset", "verify", "--json", cwd=at, **GIT).stdout.splitlines()
     assert {json.loads(row)["verdict"] for row in rows} == {"verified"}
 
@@ -270,10 +269,28 @@ def test_the_command_names_the_damage_and_what_mends_it(at):
 def test_a_remote_that_was_asked_for_must_have_everything(at):
     (at.parent / "remote" / objects(at)["data/splits.jsonl"]).unlink()
     run("dataset", "verify", "HEAD", cwd=at, **GIT)
-    assert (
-        "is not in the remote local"
-        in run("dataset", "verify", "HEAD", "--remote", "local", cwd=at, code=1, **GIT).stdout
-    )
+    words = ("dataset", "verify", "HEAD", "--remote", "local")
+    assert "is not in the remote local" in run(*words, cwd=at, code=1, **GIT).stdout
+
+
+def test_an_object_that_dvc_takes_for_pushed_is_put_back(at):
+    dvc(at, "push")
+    gone = at.parent / "remote" / objects(at)["data/curated/train.jsonl"]
+    gone.unlink()
+    assert "up to date" in dvc(at, "push")
+    assert not gone.exists()
+    done = run("dataset", "verify", "HEAD", "--mend", "--remote", "local", cwd=at, **GIT)
+    assert done.stderr == f"mended  remote local: {gone}\n"
+    assert gone.read_bytes() == (at / "data/curated/train.jsonl").read_bytes()
+
+
+def test_nothing_is_mended_with_a_damaged_copy(at):
+    name = objects(at)["data/curated/train.jsonl"]
+    for store in (at / ".dvc/cache", at.parent / "remote"):
+        tamper(store / name)
+    assert run("dataset", "verify", "HEAD", "--mend", cwd=at, code=1, **GIT).stderr == ""
+    run("dataset", "verify", "--mend", cwd=at, **GIT)  # the workspace has it
+    assert failed("HEAD") == []
 
 
 @pytest.mark.parametrize(
