@@ -21,6 +21,33 @@ SAMPLE = REPOSITORY / "tests/sample"
 Build = Callable[..., Path]
 NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
+SMALL = """\
+stages:
+  export:
+    cmd: python write.py
+    deps: [write.py, data/sources/rows.txt]
+    outs: [data/curated, data/splits.jsonl]
+  report:
+    cmd: cp data/splits.jsonl metrics.json
+    deps: [data/curated, data/splits.jsonl]
+    outs: [metrics.json: {cache: false}]
+"""
+WRITE = """\
+import hashlib, json, pathlib
+folder = pathlib.Path("data/curated")
+folder.mkdir(parents=True, exist_ok=True)
+said = pathlib.Path("data/sources/rows.txt").read_text().split()
+def line(row): return json.dumps(row, sort_keys=True, separators=(",", ":"))
+def row(word): return line({"messages": word})
+def ident(word): return hashlib.md5(word.encode()).hexdigest()
+(folder / "train.jsonl").write_text("".join(row(word) + "\\n" for word in said))
+(folder / "test.jsonl").write_text(row("other") + "\\n")
+index = [{"digest": hashlib.blake2b(row(word).encode(), digest_size=16).hexdigest(), "id": ident(word), "kind": "example",
+          "split": split} for word, split in [*((word, "train") for word in said), ("other", "test")]]
+(folder / "index.jsonl").write_text("".join(line(each) + "\\n" for each in index))
+pathlib.Path("data/splits.jsonl").write_text("".join(line({"id": ident(word), "split": "train"}) + "\\n" for word in said))
+"""
+"""A pipeline of two stages and four rows, with an index of data/curated as `export` writes it: quick to run and to share."""
 for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
     os.environ.pop(variable, None)  # tests are about the sample, whatever its user has set
 
@@ -161,6 +188,27 @@ def clone(shared: Path, name: str) -> Path:
     """A colleague's clone beside the repository, without its data."""
     git(shared.parent, "clone", "-q", "first", name)
     return shared.parent / name
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project with an index of its rows, run, committed and pushed."""
+    root = tmp_path_factory.mktemp("versions") / "made"
+    (root / "data/sources").mkdir(parents=True)
+    (root / "data/sources/rows.txt").write_text("one two three four\n")
+    (root / "write.py").write_text(WRITE)
+    (root / "dvc.yaml").write_text(SMALL)
+    (root / "params.yaml").write_text("limit: 4\n")
+    (root / ".gitignore").write_text("/data/curated\n/data/splits.jsonl\n")
+    git(root, "init", "-q", "-b", "main")
+    dvc(root, "init", "-q")
+    dvc(root, "config", "core.autostage", "false")
+    dvc(root, "remote", "add", "-d", "local", "../remote")
+    dvc(root, "repro")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "One")
+    dvc(root, "push")
+    return root
 
 
 @pytest.fixture

@@ -14,54 +14,7 @@ from lineage.repository import commit
 from stages.contract import paths
 from tests.conftest import GIT, dvc, git, run
 
-PIPELINE = """\
-stages:
-  export:
-    cmd: python write.py
-    deps: [write.py, data/sources/rows.txt]
-    outs: [data/curated, data/splits.jsonl]
-  report:
-    cmd: cp data/splits.jsonl metrics.json
-    deps: [data/curated, data/splits.jsonl]
-    outs: [metrics.json: {cache: false}]
-"""
-WRITE = """\
-import hashlib, json, pathlib
-folder = pathlib.Path("data/curated")
-folder.mkdir(parents=True, exist_ok=True)
-said = pathlib.Path("data/sources/rows.txt").read_text().split()
-def line(row): return json.dumps(row, sort_keys=True, separators=(",", ":"))
-def row(word): return line({"messages": word})
-def ident(word): return hashlib.md5(word.encode()).hexdigest()
-(folder / "train.jsonl").write_text("".join(row(word) + "\\n" for word in said))
-(folder / "test.jsonl").write_text(row("other") + "\\n")
-index = [{"digest": hashlib.blake2b(row(word).encode(), digest_size=16).hexdigest(), "id": ident(word), "kind": "example",
-          "split": split} for word, split in [*((word, "train") for word in said), ("other", "test")]]
-(folder / "index.jsonl").write_text("".join(line(each) + "\\n" for each in index))
-pathlib.Path("data/splits.jsonl").write_text("".join(line({"id": ident(word), "split": "train"}) + "\\n" for word in said))
-"""
 TWO = "b8a9f715dbb64fd5c56e7783c6820a61"  # MD5 of the word two
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small project with an index of its rows, run, committed and pushed."""
-    root = tmp_path_factory.mktemp("versions") / "made"
-    (root / "data/sources").mkdir(parents=True)
-    (root / "data/sources/rows.txt").write_text("one two three four\n")
-    (root / "write.py").write_text(WRITE)
-    (root / "dvc.yaml").write_text(PIPELINE)
-    (root / "params.yaml").write_text("limit: 4\n")
-    (root / ".gitignore").write_text("/data/curated\n/data/splits.jsonl\n")
-    git(root, "init", "-q", "-b", "main")
-    dvc(root, "init", "-q")
-    dvc(root, "config", "core.autostage", "false")
-    dvc(root, "remote", "add", "-d", "local", "../remote")
-    dvc(root, "repro")
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "One")
-    dvc(root, "push")
-    return root
 
 
 @pytest.fixture
