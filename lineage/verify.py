@@ -103,7 +103,11 @@ def opened(root: Path, commit: str | None, _: tuple[int, ...]) -> Any:
     """DVC's repository; that of the working tree is opened again when a file that it has read is written."""
     from dvc.repo import Repo  # takes 0.3 s
 
-    return Repo(str(root), rev=commit)
+    if commit is None:
+        return Repo(str(root))
+    # credentials in config.local are those of remotes that an old commit may not name: today's remotes are meant anyway
+    remotes = opened(root, None, written_at()).config["remote"]
+    return Repo(str(root), rev=commit, config={"remote": dict(remotes)})
 
 
 def repo(commit: str | None = None) -> Any:
@@ -543,7 +547,7 @@ def lock_checks(commit: str | None, places: list[Place]) -> Iterator[Check]:
             yield Check("dvc.lock", SETTINGS, "failed", reason)
     for stage in index(commit).stages:
         changed = [key for dep in stage.deps if hasattr(dep, "params") for key in dict(dep.status()).get(str(dep), {})]
-        if changed or stage.cmd_changed:
+        if changed or getattr(stage, "cmd_changed", False):
             what = ", ".join(changed) or "the command"
             reason = f"{stage.name} ran with other settings than are here: {what}; `dvc repro`, or it is edited"
             yield Check("dvc.lock", SETTINGS, "failed", reason)

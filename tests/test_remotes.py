@@ -1,4 +1,4 @@
-"""Sharing over real servers on loopback: what arrives is what was sent, and what fails leaves nothing half-written behind."""
+"""Sharing over real servers on loopback: what arrives is what was sent, and what fails leaves nothing half-written."""
 
 import os
 import shutil
