@@ -194,12 +194,19 @@ def refusals() -> tuple[type[Exception], ...]:
 
     kinds = (("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"), ("asyncssh", "Error"))
     used = [getattr(sys.modules[module], kind) for module, kind in kinds if module in sys.modules]
-    return (OSError, DvcException, ObjectDBError, *used)
+    return (
+        OSError,
+        EOFError,
+        DvcException,
+        ObjectDBError,
+        *used,
+    )  # EOFError: a password is asked for, and nobody is there
 
 
 def one_line(error: BaseException) -> str:
     """An error's own words, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    unanswered = "it asks for a password" if isinstance(error, EOFError) else type(error).__name__
+    return " ".join(str(error).split()) or unanswered
 
 
 # what a version names

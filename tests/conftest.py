@@ -77,6 +77,7 @@ def run(*command: str, cwd: Path, code: int = 0, **env: str) -> subprocess.Compl
         command,
         cwd=cwd,
         env=os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)} | env,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
