@@ -40,7 +40,8 @@ REMOVED = (
 LONG = (
     "What is a workspace?",
     "A workspace holds lists, people and settings. "
-    + "Its owner pays for all members at once, sees who was invited and when, and may hand it on to another person before leaving. Guests never count.",
+    + "Its owner pays for all members at once, sees who was invited and when, "
+    "and may hand it on to another person before leaving. Guests never count.",
 )
 TWIN = (
     "How can I share a list with my sister?",
