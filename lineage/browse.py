@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, json
 
-from lineage import version
+from lineage import lookup, version
 from stages.contract import params, paths
 from stages.contract.params import stop
 from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
@@ -95,17 +95,9 @@ def value_in(content: bytes, identifier: str, field: str) -> Any:
 
 
 def row_in(content: bytes, identifier: str) -> dict[str, Any] | None:
-    """The row with this id, by halving the lines, which are sorted by id; None if there is none."""
-    key, low, high = identifier.encode(), 0, len(content)
-    while low < high:
-        start = content.rfind(b"\n", low, (low + high) // 2) + 1 or low
-        end = content.find(b"\n", start)
-        end = len(content) if end < 0 else end
-        at = content.find(b'"id":"', start) + 6
-        if (found := content[at : at + 32]) == key:
-            return dict(decode(content[start:end]))
-        low, high = (end + 1, high) if found < key else (low, start)
-    return None
+    """The row with this id, in lines that are sorted by id; None if there is none."""
+    line = next(lookup.lines_with(content, "id", identifier), None)
+    return None if line is None else dict(decode(line))
 
 
 def check(query: Query) -> None:

@@ -13,10 +13,11 @@ from markdown_it import MarkdownIt
 from lineage import diff as differing
 from lineage import trace as tracing
 from lineage import version
-from lineage.difference import distributions, inputs, markdown, page, pairs, rows, sections, terminal
+from lineage.difference import causes, distributions, inputs, markdown, page, pairs, retrial, rows, sections, terminal
 from lineage.difference.pairs import Side
 from stages.contract import params, paths
 from stages.contract.params import Stop, read_yaml
+from stages.contract.record import Drop
 from tests.conftest import (
     GIT,
     code_of_the_project,
@@ -40,7 +41,8 @@ REMOVED = (
 LONG = (
     "What is a workspace?",
     "A workspace holds lists, people and settings. "
-    + "Its owner pays for all members at once, sees who was invited and when, and may hand it on to another person before leaving. Guests never count.",
+    + "Its owner pays for all members at once, sees who was invited and when, "
+    "and may hand it on to another person before leaving. Guests never count.",
 )
 TWIN = (
     "How can I share a list with my sister?",
@@ -189,6 +191,27 @@ def test_a_setting_that_flips_a_row_by_itself_is_proven(at):
     assert near.cause.record
 
 
+def test_of_settings_that_each_flip_a_row_none_is_chosen_and_one_that_does_not_is_left_out(at):
+    names, read = rows.Names(), {}
+    tables = tuple(rows.table(version.commit_of(each), names, read) for each in ("edited", "settings"))
+    both = causes.Both(tables, ({}, {}), ({}, {}), {})
+    length = {"prompt_tokens": 5, "reply_tokens": 40, "tokens": 45, "words": 30}
+    kept, drop = {"length": length, "repetition": 0.0}, Drop("0" * 32, "log", "filter", "reply_too_long", {})
+    reply, whole, prompt = (
+        (f"filter.length.{name}", before, after)
+        for name, before, after in (
+            ("max_reply_tokens", 4000, 35),
+            ("max_tokens", 8192, 40),
+            ("min_prompt_tokens", 2, 3),
+        )
+    )
+    assert retrial.alone(both, drop, 1, [kept, kept], [reply, whole, prompt]) == [reply, whole]
+    assert retrial.alone(both, drop, 1, [kept, kept], [reply, prompt]) == [reply]
+    assert (
+        retrial.alone(both, drop, 1, [kept, kept], [prompt]) is None
+    )  # which decides otherwise than the two versions did
+
+
 def test_a_release_is_the_same_the_other_way_round(at):
     (long,) = found("settings", "edited", LONG[0])
     assert (long.how, long.cause.what, long.cause.certainty) == ("added", "released", "proven")
@@ -249,27 +272,13 @@ TREES = st.recursive(
 )
 
 
-def put(tree, path, value):
-    for key in path[:-1]:
-        tree = tree.setdefault(key, {})
-    if value is inputs.ABSENT:
-        tree.pop(path[-1], None)
-    else:
-        tree[path[-1]] = value
-
-
 @given(
     st.dictionaries(st.sampled_from("abcd"), TREES, max_size=3),
     st.dictionaries(st.sampled_from("abcd"), TREES, max_size=3),
 )
 def test_the_values_that_differ_make_one_tree_of_the_other(one, other):
-    result = json.loads(json.dumps(one))
-    for key, _, value in inputs.leaves(one, other):
-        if key:
-            put(result, key.split("."), value)
-        else:
-            result = value
-    assert pruned(result) == pruned(other)
+    found = list(inputs.leaves({"root": one}, {"root": other}))
+    assert pruned(retrial.with_settings({"root": one}, found)) == pruned({"root": other})
     assert list(inputs.leaves(one, one)) == []
 
 

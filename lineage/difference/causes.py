@@ -168,16 +168,14 @@ def of_stage(both: Both, drop: Drop, side: int, row: Pair, edit: Cause | None) -
         return decided(both, drop, side, row, edit, given)
     partner = other(both, drop, side)
     changed = [] if edit is None else edit.because
-    if drop.stage == "dedup":
-        flips = [
-            leaf
-            for leaf in given.settings
-            if retrial.flips(both, leaf, drop.id if side else both.tables[0].id(row.before), side)
-        ]
+    if drop.stage == "dedup" and given.settings:
+        former = both.tables[0].id(row.before)
+        outcomes = {leaf[0]: retrial.flips(both, leaf, former, side) for leaf in given.settings}
+        flips = [inputs.told(leaf) for leaf in given.settings if outcomes[leaf[0]]]
         if flips:
-            certainty: Certainty = "proven" if len(flips) == 1 else "several"
-            return Cause("", certainty, list(map(inputs.told, flips)), record=retrial.partner_of(drop))
-        if retrial.could(both, given) or certain_match(drop):
+            proven: Certainty = "proven" if len(flips) == 1 else "several"
+            return Cause("", proven, flips, record=retrial.partner_of(drop))
+        if (partner or changed) and (certain_match(drop) or all(each is False for each in outcomes.values())):
             given = Inputs([], given.code, given.data)
     because = [*partner, *changed, *given.told] or others(given)
     return Cause("", certain(because), because, record=retrial.partner_of(drop))

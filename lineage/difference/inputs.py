@@ -167,7 +167,9 @@ def of_stage(stage: str, source: tuple[str, str], before: str | None, after: str
 def code(before: str | None, after: str | None) -> dict[str, list[str]]:
     """The files of code that differ, each with the stages that depend on it."""
     given = [version.full(each) for each in (before, after) if each is not None]
-    changed = repository.names("diff", "--name-only", "--no-renames", "-z", *given, "--", CODE, version.PIPELINE)
+    changed = repository.names(
+        "diff", "--name-only", "--relative", "--no-renames", "-z", *given, "--", CODE, version.PIPELINE
+    )
     if len(given) < 2:
         changed += repository.names("ls-files", "--others", "--exclude-standard", "-z", "--", CODE)
     return {path: dependents(path, after) for path in sorted(changed)}

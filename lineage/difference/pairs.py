@@ -22,6 +22,7 @@ ALIKE = 0.5  # Jaccard similarity from which on a row is another's former self
 RECALL = 0.98  # of pairs at ALIKE that are looked at
 CROWD = 50  # rows of one side that share a band: more of them share boilerplate and tell nothing
 COMPARED = 8  # candidates that a row is compared with, the likest first
+TOGETHER = 10_000  # pairs whose signatures are compared at once
 CACHED = 4096  # sets of runs kept while they may be needed again
 MOST = 50_000  # rows of one side of a source that are compared; beyond, only equal ones are paired
 
@@ -83,33 +84,42 @@ def near(gone: Sequence[Side], new: Sequence[Side]) -> list[tuple[int, int]]:
     return list(found.items())
 
 
-def candidates(texts: list[list[str]]) -> Iterator[list[int]]:
+def candidates(texts: list[list[str]]) -> list[list[int]]:
     """For each of the first texts those of the second that share a band with it and look alike, the likest first."""
     signed = [signatures(each) for each in texts]
+    ours, theirs = met(signed)
+    equal = np.concatenate(
+        [same(signed, ours[at : at + TOGETHER], theirs[at : at + TOGETHER]) for at in range(0, len(ours), TOGETHER)]
+        or [ours]
+    )
+    enough = np.flatnonzero(equal >= likely(ALIKE, signed[0].shape[1]))
+    found: list[list[int]] = [[] for _ in texts[0]]
+    for at in enough[np.argsort(-equal[enough], kind="stable")].tolist():
+        if len(others := found[ours[at]]) < COMPARED:
+            others.append(int(theirs[at]))
+    return found
+
+
+def met(signed: "list[NDArray[np.uint32]]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """The places of all pairs that share a band, but for what a crowd shares."""
     count, rows = bands(ALIKE, RECALL)
-    held = [holders(band_keys(signed[1], band, rows)) for band in range(count)]
-    keys = np.stack([band_keys(signed[0], band, rows) for band in range(count)], axis=1).tolist()
-    least = likely(ALIKE, signed[0].shape[1])
-    for one, own in enumerate(keys):
-        others = {other for band, key in zip(held, own, strict=True) for other in band.get(key, ())}
-        yield nearest(signed[1], signed[0][one], np.array(sorted(others), np.int64), least)
+    numbers = [np.empty(0, np.int64)]
+    for band in range(count):
+        ours, theirs = (band_keys(each, band, rows) for each in signed)
+        order = np.argsort(theirs, kind="stable")
+        first, last = (np.searchsorted(theirs[order], ours, side) for side in ("left", "right"))
+        here = np.where(last - first <= CROWD, last - first, 0)
+        within = np.arange(here.sum()) - np.repeat(np.cumsum(here) - here, here)
+        numbers.append(np.repeat(np.arange(len(ours)), here) * len(theirs) + order[np.repeat(first, here) + within])
+    found = np.unique(np.concatenate(numbers))
+    return found // max(1, len(signed[1])), found % max(1, len(signed[1]))
 
 
-def holders(keys: "NDArray[np.uint64]") -> dict[int, list[int]]:
-    """The places of each key, but for a crowd."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for place, key in enumerate(keys.tolist()):
-        found[key].append(place)
-    return {key: places for key, places in found.items() if len(places) <= CROWD}
-
-
-def nearest(
-    signed: "NDArray[np.uint32]", own: "NDArray[np.uint32]", others: "NDArray[np.int64]", least: int
-) -> list[int]:
-    """Those of the others whose signatures have the most values of one's own."""
-    equal = np.count_nonzero(signed[others] == own, axis=1)
-    order = np.argsort(-equal, kind="stable")[:COMPARED]
-    return [int(others[place]) for place in order if equal[place] >= least]
+def same(
+    signed: "list[NDArray[np.uint32]]", ours: "NDArray[np.int64]", theirs: "NDArray[np.int64]"
+) -> "NDArray[np.int64]":
+    """How many values of their signatures pairs have in common."""
+    return np.asarray(np.count_nonzero(signed[0][ours] == signed[1][theirs], axis=1))
 
 
 def half(one: Record, other: Record) -> bool:

@@ -133,13 +133,16 @@ def could(both: "Both", given: Inputs) -> bool:
     return not inputs.of_stage("dedup", ("", ""), before, None).code
 
 
-def flips(both: "Both", leaf: Leaf, identifier: str, side: int) -> bool:
-    """Whether dedup drops (`side` 1) or keeps (0) a record of the former version if only this setting changes."""
-    given = both.inputs("dedup", "")
-    return (
-        could(both, given)
-        and identifier in tried(both.tables[0].revision, leaf[0], json.dumps(plain(leaf[2])))[1 - side]
-    )
+def flips(both: "Both", leaf: Leaf, identifier: str, side: int) -> bool | None:
+    """Whether dedup drops (`side` 1) or keeps (0) a record of the former version if only this setting changes.
+
+    None if that cannot be tried.
+    """
+    before = both.tables[0].revision
+    if before is None or not could(both, both.inputs("dedup", "")):
+        return None
+    found = tried(before, leaf[0], json.dumps(plain(leaf[2])))
+    return None if found is None else identifier in found[1 - side]
 
 
 def plain(value: Any) -> Any:
@@ -148,16 +151,18 @@ def plain(value: Any) -> Any:
 
 
 @lru_cache(64)
-def tried(revision: str, key: str, value: str) -> tuple[set[str], set[str]]:
-    """The records that `dataset whatif` drops and releases in a version with one setting changed; none if it cannot tell."""
+def tried(revision: str, key: str, value: str) -> tuple[set[str], set[str]] | None:
+    """The records that `dataset whatif` drops and releases in a version with one setting changed; None if it cannot tell."""
     with TemporaryDirectory() as name:
         if not laid_out(revision, Path(name)):
-            return set(), set()
+            return None
         program = "from lineage.commands import main; main()"
         own = {"DATASET_ROOT": name, "PYTHONPATH": str(Path(__file__).parents[2])}
         command = [sys.executable, "-c", program, "whatif", f"{key}={value}", "--json"]
         done = run(command, env=os.environ | own, capture_output=True, check=False)
-    found = decode(done.stdout) if done.returncode == 0 else {"dropped": [], "released": []}
+    if done.returncode:
+        return None
+    found = decode(done.stdout)
     return {row["id"] for row in found["dropped"]}, {row["id"] for row in found["released"]}
 
 
