@@ -48,6 +48,7 @@ lock:
 
 docs: $(READY)
 	@python -m lineage.troubleshooting
+	@python -m lineage.sample
 
 schemas: $(READY)
 	@python -m lineage.schemas

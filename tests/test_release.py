@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage import manifest, release, schemas
+from lineage import manifest, release, sample, schemas
 from lineage.manifest import Manifest
 from stages.contract import params, paths, pins
 from tests.conftest import GIT, SAMPLE, clone, dvc, git, json_lines, run
@@ -379,15 +379,15 @@ def test_the_signature_is_checked_against_the_keys_that_the_user_trusts(before, 
     assert "signature is not good" in checks(before, code=1)[where]["reason"]
 
 
-def test_the_public_key_is_refused_for_every_source_that_is_not_the_samples(monkeypatch):
-    from lineage import sample
-
-    monkeypatch.setattr(paths, "ROOT", SAMPLE)
-    params.whole.cache_clear()
-    assert set(sample.DIGESTS) | {"generated"} == set(params.sources())
-    for name, digest in sample.DIGESTS.items():
-        path = params.sources()[name].path
+def test_the_public_key_is_refused_for_every_source_that_is_not_the_samples():
+    assert sample.FILE.read_text() == sample.text()  # `make docs` writes it
+    known = sample.digests()
+    sources = params.read_yaml(SAMPLE / "params.yaml")["sources"]
+    assert set(known) | {"generated"} == set(sources)
+    for name, digest in known.items():
+        path = sources[name]["path"]
         locked = {f"collect@{name}": {"deps": [{"path": path, "md5": digest}]}}
-        assert sample.shipped(name, path, locked)
-        assert not sample.shipped(name, path, {})
-        assert not sample.shipped("other", path, locked)
+        assert sample.shipped(name, path, locked, known)
+        assert not sample.shipped(name, path, {}, known)
+        assert not sample.shipped("other", path, locked, known)
+        assert not sample.shipped(name, path, locked, known | {name: "another"})
