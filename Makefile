@@ -8,7 +8,9 @@ PORT ?= 8786
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill cluster cluster-test bench lock docs schemas screenshots clean
+.PHONY: install run test lint drill cluster cluster-test bench lock docs schemas screenshots clean
+
+install: $(READY)
 
 run: $(READY)
 	@dataset check
