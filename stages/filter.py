@@ -28,7 +28,7 @@ class Rule(NamedTuple):
     facts: tuple[Any, ...] = ()
 
     def action(self, reason: str) -> str:
-        """What becomes of a record that breaks it: `drop`, unless the limits or, for this reason, the check say otherwise."""
+        """What becomes of a record that breaks it: `drop`, unless the limits or, for this reason, the check say other."""
         own = getattr(self.check, "action", None)
         return str(own(reason, self.limits) if own else getattr(self.limits, "action", "drop"))
 

@@ -28,6 +28,7 @@ PARTS = (
     "redaction",
     "classifiers",
     "structure",
+    "diff",
     "audit",
     "dask",
 )

@@ -11,6 +11,7 @@ PACKAGES = {
     "datasketch": ("datasketch==2.0.0", "xxhash", "numpy"),
     "rensa": ("rensa==0.5.0", "orjson", "numpy"),
     "text-dedup": ("text-dedup==0.4.0",),
+    "oxen": ("oxenai==0.65.1",),
     "datatrove": ("datatrove[processing,io]==0.10.1", "spacy"),  # its English MinHash needs spaCy and does not say so
     "presidio": ("presidio-analyzer==2.2.366",),
     "scrubadub": ("scrubadub==2.0.1",),
