@@ -186,6 +186,9 @@ def test_prompt_reply_and_the_rest_are_counted_apart() -> None:
         "reply_tokens": count(said),
         "tokens": count(asked) + count(said) + around,
         "words": 3,
+        "prompt_words": 6,
+        "prompt_characters": len(asked),
+        "reply_characters": len(said),
     }
 
 
@@ -238,8 +241,9 @@ def test_a_loop_in_the_prompt_or_in_a_tools_result_is_not_the_replys() -> None:
 @given(st.lists(st.sampled_from("abcde"), max_size=80).map(" ".join), st.text(max_size=120))
 def test_repetition_is_a_share_and_saying_all_of_it_again_never_lowers_it(one: str, other: str) -> None:
     for said in (one, other):
-        shares = [checks.check("repetition").measure(record(said=(said + " ") * times)) for times in (1, 2, 4)]
-        assert all(0 <= share <= 1 for share in shares)
+        found = [checks.check("repetition").measure(record(said=(said + " ") * times)) for times in (1, 2, 4)]
+        shares = [each.runs for each in found]
+        assert all(0 <= share <= 1 for each in found for share in (each.runs, each.lines))
         if len(said.split()) >= 20:
             assert shares == sorted(shares)
 

@@ -50,6 +50,7 @@ def page(
             glance.worst_source(losses),
             glance.duplicates(metrics, groups),
             glance.personal(personal, metrics["personal_data"]),
+            *glance.noticed(metrics["noticed"]),
             glance.records(metrics, sample),
         ],
         losses=losses,
