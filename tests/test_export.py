@@ -108,7 +108,7 @@ def outgoing(records: list[Record]) -> list[export.Written]:
     with TemporaryDirectory() as folder:
         shard = Path(folder) / "00000.jsonl"
         shard.write_bytes(b"".join(encode(each) + b"\n" for each in records))
-        return written(Shard(shard, set()), SHAPES)
+        return written(Shard(shard, set()), Params(formats=SHAPES))
 
 
 def test_curated_rows_hold_messages_and_tools_and_nothing_else(project: Path) -> None:

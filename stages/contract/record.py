@@ -37,7 +37,9 @@ class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 class Meta(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """What is known of a record besides its text. `redacted` counts what was removed, by kind; never the data."""
+    """What is known of a record besides its text. `redacted` counts what was removed, by kind; never the data. `terms` are
+    those of the maker of the model that wrote it.
+    """
 
     licence: str
     method: Literal["unknown", "human", "log", "template", "model", "augmented"] = "unknown"
@@ -48,6 +50,7 @@ class Meta(Struct, omit_defaults=True, forbid_unknown_fields=True):
     group: str | None = None
     parents: list[str] = []
     model: str | None = None
+    terms: str | None = None
     redacted: dict[str, int] = {}
     extra: dict[str, Any] = {}
 
