@@ -8,7 +8,7 @@ PORT ?= 8786
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill cluster cluster-test bench lock docs schemas screenshots clean
+.PHONY: run test lint drill cluster cluster-test integrations bench lock docs schemas screenshots clean
 
 run: $(READY)
 	@dataset check
@@ -34,6 +34,17 @@ cluster: $(READY)
 # Real schedulers and workers on loopback; as root also two machines, as network namespaces.
 cluster-test: $(READY)
 	@pytest tests/test_cluster.py
+
+# The training tools that lineage/integrations serves: gigabytes, newest versions, in an environment of their own.
+integrations: $(READY)
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) .venv/integrations
+	@uv pip install --quiet --python .venv/integrations --editable '.[transformers,mlflow]' mlflow pytest
+else
+	@$(PYTHON) -m venv .venv/integrations
+	@.venv/integrations/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[transformers,mlflow]' mlflow pytest
+endif
+	@.venv/integrations/bin/python -m pytest tests/test_integrations.py
 
 bench: $(READY)
 	@python -m tests.benchmarks $(PARTS)

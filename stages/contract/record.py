@@ -111,9 +111,14 @@ def digest(*parts: Any, key: bytes = b"") -> str:
     return hashlib.blake2b(encode(parts), digest_size=16, key=key).hexdigest()
 
 
+SPACES = b" \t\n\r\v\f"
+"""What a text is looked up without: taking out bytes is several times as fast as splitting."""
+
+
 def key_of_text(text: str) -> str:
     """16 hex characters that a text is looked up by, whatever its case and space."""
-    return digest("text", " ".join(text.split()).casefold())[:16]
+    folded = text.casefold().encode("utf-8", "surrogatepass").translate(None, SPACES)
+    return hashlib.blake2b(folded, digest_size=8, person=b"text").hexdigest()
 
 
 def key_of_subject(subject: str) -> str:

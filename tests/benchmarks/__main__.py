@@ -29,6 +29,7 @@ PARTS = (
     "structure",
     "dask",
     "diff",
+    "audit",
 )
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
