@@ -31,6 +31,8 @@ PARTS = (
     "diff",
     "audit",
     "dask",
+    "diff",
+    "audit",
 )
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
