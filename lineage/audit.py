@@ -44,6 +44,8 @@ class Audit(Struct):
     run: Run
     commit: str
     tags: list[str]
+    releases: list[str]
+    """The releases that have the same data."""
     dataset: dict[str, Any]
     sources: dict[str, dict[str, Any]]
     licences: dict[str, int]
@@ -69,6 +71,7 @@ def audit(name: str, revision: str | None = None) -> Audit:
         run,
         commit,
         history.tags_by_commit().get(commit, []),
+        releases_of(commit),
         metrics.get("dataset") or {},
         sources,
         metrics.get("licences") or {},
@@ -110,6 +113,12 @@ def commit_of(run: Run, revision: str | None) -> str:
             f"data; `dataset audit {run.run} --rev {same.id[:7]}`"
         )
     raise stop(f"{where}: its commit {named[:7]} is not here and no other has its data; {version.advice(named)}")
+
+
+def releases_of(commit: str) -> list[str]:
+    """The releases that have the same data as a commit, the newest first."""
+    same = (each for each in history.commits() if each.outputs[paths.CURATED] == md5_of(paths.CURATED, commit))
+    return [tag for each in same for tag in each.tags if tag.startswith(version.RELEASE)]
 
 
 def report(path: str, commit: str) -> dict[str, Any]:
@@ -353,8 +362,8 @@ def notes(found: Audit, metrics: dict[str, Any]) -> Iterator[str]:
     for name, source in found.sources.items():
         if str(source["licence"]).lower() in UNTOLD:
             yield f"source {name}: its licence is not known"
-    if not any(tag.startswith(version.RELEASE) for tag in found.tags):
-        yield "the version is no release: `dataset release` makes one"
+    if not found.releases:
+        yield "its data was never released: `dataset release` makes a release"
     if not reachable(found.commit):
         short = found.commit[:7]
         yield f"no branch or tag leads to {short} any more, and git may delete it: `git tag NAME {short}` keeps it"

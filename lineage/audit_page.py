@@ -45,7 +45,8 @@ def facts(found: Audit) -> Iterator[Fact]:
     yield "metrics", plain(run.metrics) or "none were recorded"
     yield "environment", environment(found) or "none was recorded"
     yield from (("in " + name, plain(values)) for name, values in run.links.items())
-    yield "version", ", ".join([*found.tags, f"commit {found.commit[:7]}", f"data {str(data.md5)[:7]}"])
+    released = [f"released as {found.releases[0]}"] if found.releases else []
+    yield "version", ", ".join([f"commit {found.commit[:7]}", *found.tags, f"data {str(data.md5)[:7]}", *released])
     for file in data.files:
         rows = found.read.get(file)
         yield "read", file + (f": {sum(rows.values()):,} records: {counts(rows)}" if rows else "")

@@ -129,7 +129,7 @@ def wanted_drops(query: Query, names: list[str]) -> Iterator[Drop]:
     stages = [query.stage] if query.stage else STAGES[: STAGES.index(query.after) + 1] if query.after else STAGES
     for line in version.lines((path for stage in stages for path in files_of_drops(stage, names)), query.revision):
         drop = decode_drop(line)
-        if query.reason in (None, drop.reason) and drop.source in names:
+        if query.reason in (None, drop.reason) and drop.source in names and drop.stage in stages:
             yield drop
 
 

@@ -19,7 +19,7 @@ from lineage.commands import check
 from lineage.repository import names
 from stages.contract import params, paths
 from stages.contract.params import Stop
-from stages.text.personal_data import redact
+from stages.text.personal_data import Rules, redact
 
 SECRET = re.compile(r"password|passphrase|secret|token|connection_string|account_key|sas", re.IGNORECASE)
 """DVC's options of remotes that hold a secret, by what is in their names."""
@@ -214,7 +214,7 @@ def secrets() -> Iterator[Finding]:
             f"dvc remote modify --unset {remote} {option}, then dvc remote modify --local {remote} {option} NEW",
         )
     for name, number, line in lines_of_settings():
-        if IN_URL.search(line) or redact(line, ("secret",), "US")[1]:
+        if IN_URL.search(line) or redact(line, Rules(("secret",), ("placeholder",)))[1]:
             yield Finding(
                 f"{name}:{number}: looks like a secret",
                 "take it out of the file and replace it where it is used: git keeps the old one",

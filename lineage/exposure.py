@@ -61,6 +61,8 @@ class Saw(Struct, omit_defaults=True):
     """The release or commit of its record."""
     records: int | None
     files: list[str] = []
+    through: str = ""
+    """The model it was made from, if that is what read it."""
 
 
 class Exposure(Struct, omit_defaults=True):
@@ -99,11 +101,11 @@ def of_example(identifier: str, fetch: bool = False) -> Exposure:
 
 def of_text(text: str, fetch: bool = False) -> Exposure:
     """Of the records in which a turn says this, whatever its case and space, or this with its personal data replaced."""
-    from collections import Counter
-
     from stages import collect
+    from stages.text.personal_data import Scope
 
-    cleaned = collect.cleaner(params.of_stage("collect", collect.Params), Counter())(text)
+    how = collect.cleaning(params.of_stage("collect", collect.Params), Scope())
+    cleaned = collect.cleaned(text, how)  # surrogates depend on the record, and cannot be told from the text alone
     keys = sorted({key_of_text(text), key_of_text(cleaned)})
     return of_rows("text", text, partial(rows_of_keys, keys=keys), fetch)
 
@@ -132,7 +134,7 @@ class Missing(Exception):
     """An index is not in the cache: `args` are its MD5 and what it is."""
 
     def __str__(self) -> str:
-        return f"{self.args[1]} is not in the cache" if self.args[0] else f"has not {self.args[1]}"
+        return f"{self.args[1]} is not in the cache" if self.args[0] else str(self.args[1])
 
 
 def of_rows(kind: Kind, asked: str, rows: Callable[[Version, Commit | None], list[Row]], fetch: bool) -> Exposure:
@@ -172,17 +174,21 @@ def rows_of(md5: str, starts: Iterable[str]) -> list[Row]:
     """The rows of a version's index whose ids begin so."""
     listed = version.within(Stored(md5))
     if listed is None:
-        raise Missing(md5, "the list of its files")
+        raise Missing(md5, "the list of its files, or an intact one,")
     if INDEX not in listed:
         return []
     with lookup.opened(here(listed[INDEX], "its index")) as content:
-        return [row_of(line) for start in starts for line in lookup.lines_with(content, "id", start)]
+        lines = [line for start in starts for line in lookup.lines_with(content, "id", start)]
+    try:
+        return [row_of(line) for line in lines]
+    except msgspec.MsgspecError:
+        raise Missing(listed[INDEX], "its index is damaged, and an intact one") from None
 
 
 def rows_of_keys(state: Version, commit: Commit | None, keys: list[str]) -> list[Row]:
     """The rows of the records that have one of these keys."""
     if commit is None or paths.LOOKUP not in commit.outputs:
-        raise Missing("", "a lookup of texts and people, as it was built without one")
+        raise Missing("", "it was built without a lookup of texts and people")
     with lookup.opened(here(commit.outputs[paths.LOOKUP], "its lookup")) as content:
         lines = [line for key in keys for line in lookup.lines_with(content, "key", key)]
     return rows_of(state.md5, sorted({decode(line)["id"] for line in lines})) if lines else []
@@ -309,8 +315,22 @@ def answer(
     unread += [f"the run {run.run}: its record names no data" for run in known if not run.dataset.md5]
     if history.is_shallow():
         unread.append("older commits: this clone is shallow; `git fetch --unshallow --tags` brings them")
+    through = derived(saw, known)
+    saw = [each for each in saw if each.run not in {other.run for other in through}] + through
     models = sorted({each.model for each in saw if each.records != 0})
     return Exposure(kind, asked, ids, found, saw, models, looked_at, unread)
+
+
+def derived(saw: list[Saw], known: list[Run]) -> list[Saw]:
+    """The runs that began from a model that read it, or from a model made of such a one: tuning forgets nothing."""
+    told = {each.run for each in saw if each.records != 0}
+    rest = [run for run in known if run.run not in told and run.model.base]
+    found: list[Saw] = []
+    for parent in known:
+        if parent.run in told:
+            children = [run for run in rest if run.run not in told and runs.is_of(parent.model, str(run.model.base))]
+            found += [Saw(run.run, run.model.name, label(run), None, through=parent.model.name) for run in children]
+    return found + derived([*saw, *found], known) if found else []
 
 
 def label(run: Run) -> str:

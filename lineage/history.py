@@ -15,9 +15,12 @@ from stages.contract.params import stop
 LOCK, PIPELINE = version.LOCK, version.PIPELINE
 HEAD = b"schema: '2.0'\nstages:\n"
 """How DVC begins a lock. What it writes is laid out always alike, so a stage's outputs can be read without parsing the rest,
-which takes 10 ms a lock; a lock that begins otherwise is parsed."""
+which takes 10 ms a lock; one that is laid out otherwise is parsed."""
 STAGE = re.compile(rb"^  (\S[^\n]*):\n", re.MULTILINE)
-OUTPUT = re.compile(rb"^    - path: (\S[^\n]*)\n(?:      hash: md5\n)?      md5: (\S+)\n", re.MULTILINE)
+ITEM = re.compile(rb"^ *- ", re.MULTILINE)
+OUTPUT = re.compile(
+    rb"^    - path: ([^'\"\s][^\n]*)\n(?:      hash: md5\n)?      md5: '?([0-9a-f]{32}(?:\.dir)?)'?\n", re.MULTILINE
+)
 
 
 class Commit(Struct):
@@ -108,7 +111,10 @@ def outputs_in(lock: bytes, stages: set[str], commit: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, entry in zip(pieces[1::2], pieces[2::2], strict=True):
         if name.partition(b"@")[0].decode("utf-8", "replace") in stages:
-            outs = OUTPUT.findall(entry.partition(b"\n    outs:\n")[2])
+            listed = entry.partition(b"\n    outs:\n")[2]
+            outs = OUTPUT.findall(listed)
+            if len(outs) != len(ITEM.findall(listed)):
+                return parsed(lock, stages, commit)
             found |= {path.decode("utf-8", "replace"): md5.decode("ascii", "replace") for path, md5 in outs}
     return found
 

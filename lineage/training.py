@@ -180,8 +180,11 @@ def link(
         training.note(place_of(name, None if revision is None else partial(is_named, revision=record.dataset.commit)))
     record.model = located(record.model, artefact) if artefact else record.model
     index = training.known.get(INDEX)
-    there = paths.ROOT / INDEX if revision is None or not index else version.object_of(index.md5)
-    record.dataset.rows = rows_in(record.dataset.files, there)
+    if revision is None:
+        record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / INDEX)
+    elif index:
+        objects = {place: version.object_of(digest.md5) for place, digest in record.dataset.files.items()}
+        record.dataset.rows = rows_in(objects, version.object_of(index.md5))
     record.status = "linked"
     runs.claim(record)
     return record
@@ -320,14 +323,15 @@ def release_of(commit: str | None) -> str | None:
     return next(iter(found.stdout.decode().split()), None) if found else None
 
 
-def rows_in(files: Iterable[str], index: Path) -> dict[str, dict[str, int]]:
-    """The records in each file of data/curated or data/exports by source, as the index tells."""
+def rows_in(files: Mapping[str, Digest | Path], index: Path) -> dict[str, dict[str, int]]:
+    """The records in each file of data/curated or data/exports by source, as the index tells; of an object, by its path."""
     counted = indexed(index) if index.is_file() else Counter()
-    found = {place: by_source(counted, place) for place in files}
+    at = {place: found if isinstance(found, Path) else paths.ROOT / place for place, found in files.items()}
+    found = {place: by_source(counted, place, path) for place, path in at.items()}
     return {place: dict(sorted(sources.items())) for place, sources in found.items() if sources}
 
 
-def by_source(counted: Counter[tuple[str, str, str]], place: str) -> dict[str, int]:
+def by_source(counted: Counter[tuple[str, str, str]], place: str, path: Path) -> dict[str, int]:
     """The records of one file by source; of an export that left some out, only how many there are."""
     folder, _, name = place.rpartition("/")
     kind = next((kind for kind, at in FOLDERS.items() if at == folder), "example")
@@ -337,8 +341,8 @@ def by_source(counted: Counter[tuple[str, str, str]], place: str) -> dict[str, i
     found = {
         source: rows for (of_kind, source, of_split), rows in counted.items() if (of_kind, of_split) == (kind, split)
     }
-    if within(folder, paths.EXPORTS) and (paths.ROOT / place).is_file():
-        held = lines_in(paths.ROOT / place)
+    if within(folder, paths.EXPORTS) and path.is_file():
+        held = lines_in(path)
         return found if held == sum(found.values()) else {"unknown": held}
     return found
 

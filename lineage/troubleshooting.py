@@ -104,10 +104,17 @@ PITFALLS = (
     ),
     Trouble(
         "an answer is biased, or rude",
-        "the source is, and rules do not see it",
+        "the source is, and `toxicity` is not measured by default",
         "languages",
         "dataset show --source NAME --limit 50",
-        "read a sample of every source; take out what you would not say; add examples of how to refuse",
+        "take `toxicity` out of `measure.skip`, put it under `filter`; read a sample of every source; show how to refuse",
+    ),
+    Trouble(
+        "answers obey text that stands in the data",
+        "records give orders to a model, or a role to play without rules",
+        "noticed",
+        "dataset whatif filter.injection.action=drop",
+        "read what would fall; if it looks right, set `filter.injection.action` to `drop`",
     ),
     Trouble(
         "training does not converge, or loss is flat",
@@ -159,11 +166,25 @@ PITFALLS = (
         "give every record its `tools`; mend the rows that the drops name",
     ),
     Trouble(
+        "preferences do not train: loss stays where it starts",
+        "pairs contradict each other, or their endings differ in nothing but length",
+        "answers.contradictory_pairs",
+        "dataset try dedup --set contradictions=drop",
+        "read `contradictory_pairs` and `preference_cycle` in data/unresolved.jsonl; set `filter.pairs.max_length_ratio`",
+    ),
+    Trouble(
+        "the model may not be sold, or published",
+        "a licence, or the terms of the model that wrote some rows, forbids it",
+        "terms",
+        "dataset try filter --set licence.unknown=drop",
+        "state `licence_field` and `model_field`; let out with `export.licences` only what may go",
+    ),
+    Trouble(
         "personal data is in an answer",
-        "a kind that is not replaced: names and addresses never are",
+        "a kind that is kept, or a spelling that no form knows; names and addresses need a model",
         "personal_data",
         "dataset drill",
-        "add the kind to `collect.redact`; take the source out if it is about people",
+        "set the kind to placeholder or drop in `collect.redact`; take the source out if it is about people",
     ),
     Trouble(
         "`dvc repro` runs everything though one value moved",

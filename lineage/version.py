@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 
 from lineage import repository
 from stages.contract import params, paths
@@ -214,14 +214,17 @@ def configured(home: Path) -> Path:
 
 
 def within(stored: Stored) -> dict[str, str] | None:
-    """The MD5 of each file of a folder, by its path in it; None if the list is not in the cache."""
-    return listing(object_of(stored.md5)) if stored.md5 else None
+    """The MD5 of each file of a folder, by its path in it; None if it has no list here that can be read."""
+    return listing(object_of(stored.md5)) if stored.md5.endswith(".dir") else None
 
 
 @lru_cache(256)
 def listing(place: Path) -> dict[str, str] | None:
     """The same, from the object that holds the list."""
-    return {row["relpath"]: row["md5"] for row in decode(place.read_bytes())} if place.is_file() else None
+    try:
+        return {row["relpath"]: row["md5"] for row in decode(place.read_bytes())} if place.is_file() else None
+    except (MsgspecError, KeyError, TypeError):
+        return None
 
 
 def md5_of(path: Path, revision: str | None) -> str | None:

@@ -34,11 +34,12 @@ Params = msgspec.defstruct(
 
 def prepare(records: int) -> None:
     """Load what measuring about so many records needs before the work is shared out, so that the workers need not."""
-    from stages.text import language, minhash, tokens
+    from stages.text import language, linear, minhash, tokens
 
     minhash.warm_up(records)
     tokens.count("a")
     language.model()
+    linear.read("injection")
 
 
 def measure(record: Record, params: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def sign(records: list[Record]) -> "NDArray[np.void]":
     texts = [f"{asked}\n{said}" for asked, said, *_ in read]
     table["id"] = numbers([record.id for record in records])
     table["minhash"] = signatures(texts, [cased for _, _, cased, _ in read], shingles)
-    digests = np.frombuffer(b"".join([digests for *_, digests in read]), COLUMNS[1:6])
+    digests = np.frombuffer(b"".join([digests for *_, digests in read]), COLUMNS[1:8])
     for name in digests.dtype.names or ():
         table[name] = digests[name]
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]

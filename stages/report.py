@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import sources, typed, value, whole
+from stages.contract.params import of_stage, sources, typed, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
 from stages.reporting import figures, gate, page
+from stages.text.personal_data import KINDS, Redaction, modes_of
 from stages.text.visible import visible
 
 FOLDERS = (PLOTS,)
@@ -59,8 +60,14 @@ def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Ite
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown, see plain
     environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
-    kinds = value("collect.redact", tuple[str, ...])
-    yield template.render(about=about, metrics=metrics, gate=held, sources=sources(), kinds=kinds).rstrip().encode()
+    modes = modes_of(of_stage("collect", Redaction).redact)
+    kinds = {kind: modes[kind] for kind in KINDS if modes.get(kind, "keep") != "keep"}
+    kept = [kind.replace("_", " ") for kind in KINDS if kind not in kinds]
+    yield (
+        template.render(about=about, metrics=metrics, gate=held, sources=sources(), kinds=kinds, kept=kept)
+        .rstrip()
+        .encode()
+    )
 
 
 def plain(text: str) -> str:

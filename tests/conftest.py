@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from hypothesis import settings
 
 from stages.contract import params, paths
 from stages.contract.record import Record, content_id
@@ -48,6 +49,8 @@ index = [{"digest": hashlib.blake2b(row(word).encode(), digest_size=16).hexdiges
 pathlib.Path("data/splits.jsonl").write_text("".join(line({"id": ident(word), "split": "train"}) + "\\n" for word in said))
 """
 """A pipeline of two stages and four rows, with an index of data/curated as `export` writes it: quick to run and to share."""
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
     os.environ.pop(variable, None)  # tests are about the sample, whatever its user has set
 

@@ -42,7 +42,9 @@ def taken(path: Path, given: collect.Params | None = None, **source: Any) -> tup
     declared, found = Source(path=str(path), licence="CC0-1.0", **source), intake.Taken()
     files = rows_of.files(path, declared.match)
     return list(
-        intake.read_all(collect, "sample", declared, files, given or collect.Params(longest_row=1_000), found)
+        intake.read_all(
+            collect, "sample", declared, files, given or collect.Params(longest_row=1_000, redact=REFUSED), found
+        )
     ), found
 
 
@@ -110,10 +112,21 @@ PAIR_FAULTS = {
     "wrong_type": json.dumps({"prompt": EMAIL, "chosen": None, "rejected": "No."}).encode(),
 }
 PAIR = json.dumps({"prompt": "Hi", "chosen": "Hello.", "rejected": "What?"}).encode() + b"\n"
+MAIL = {"type": "object", "properties": {"to": {"type": "string", "pattern": "@example[.]org$"}}}
+CLEANING_FAULTS = {
+    "personal_data": row(said=f"My number is 219-09-9998, my address {EMAIL}"),
+    "unfit_redaction": chat(
+        {"function": {"name": "mail", "arguments": {"to": EMAIL}}},
+        tools=[{"type": "function", "function": {"name": "mail", "parameters": MAIL}}],
+    ),
+}
+REFUSED = {"ssn": "drop", "email": "placeholder"}
+"""What is done with personal data where these tables are read."""
 FAULTS = [
     *((name, content, row()) for name, content in JSON_FAULTS.items()),
     *((name, content, chat()) for name, content in CHAT_FAULTS.items()),
     *((name, content, PAIR) for name, content in PAIR_FAULTS.items()),
+    *((name, content, row()) for name, content in CLEANING_FAULTS.items()),
 ]
 
 
@@ -500,7 +513,7 @@ def project_of(root: Path, files: dict[str, bytes], **source: Any) -> Path:
     """A project with one source `mine`, a folder of these files."""
     given = params.read_yaml(SAMPLE / "params.yaml")
     given["sources"] = {"mine": {"path": "data/sources/mine", "licence": "CC0-1.0"} | source}
-    given["collect"]["longest_row"] = 1_000
+    given["collect"] |= {"longest_row": 1_000, "redact": REFUSED}
     folder = root / "data/sources/mine"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -650,7 +663,7 @@ ANY_LINE = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(ANY_LINE, max_size=6))
 def test_any_bytes_become_records_and_drops_one_for_each_line_that_is_not_blank(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]

@@ -112,7 +112,7 @@ def imported(path: Path, seen: set[Path]) -> set[Path]:
 def closure(name: str) -> set[str]:
     """The code a stage's answers can depend on. Folders whose files are found by name count whole."""
     files = imported(REPOSITORY / f"stages/{name}.py", set())
-    for folder in ("stages/formats", "stages/checks"):
+    for folder in ("stages/formats", "stages/checks", "stages/text/personal_data"):
         if REPOSITORY / folder / "__init__.py" in files:
             for path in (REPOSITORY / folder).glob("*.py"):
                 imported(path, files)

@@ -32,7 +32,7 @@ def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(proj
     chosen = params.read_yaml(project / "params.yaml")
     chosen["filter"]["repetition"]["max_repeated"] = 1.0
     chosen["filter"].pop("cut_off")
-    chosen["collect"]["redact"].remove("phone")
+    chosen["collect"]["redact"] |= {"phone": "keep", "card": "drop", "email": "surrogate"}
     chosen["dedup"]["threshold"] = 0.99
     chosen["filter"]["language"]["allowed"] = ["en", "de"]
     (project / "params.yaml").write_text(yaml.safe_dump(chosen))
@@ -42,6 +42,7 @@ def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(proj
         "loop": "missed", "near-duplicate": "missed", "cut off": "off", "phone": "off",
     }  # fmt: skip
     assert found["near-duplicate"]["how"] == "is in the dataset"
+    assert found["card"]["how"] == "collect: personal_data (card 1)"
     assert found["cut off"]["how"] == "params.yaml has no filter.cut_off"
 
 

@@ -187,7 +187,7 @@ def test_deleting_an_object_changes_what_is_said_of_its_output_there_and_nothing
         store.write_bytes(content)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_changed_byte_of_any_object_is_found(at, data):
     path = data.draw(st.sampled_from(sorted(objects(at))))

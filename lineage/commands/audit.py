@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lineage.exposure import Exposure, Version
+from lineage.exposure import Exposure, Saw, Version
 from lineage.history import date_of
 from stages.contract.params import stop
 from stages.contract.record import encode
@@ -79,14 +79,21 @@ def lines(found: Exposure) -> Iterator[str]:
         yield f"records   {', '.join(found.ids[:LISTED])}{more}"
     yield f"versions  {versions(found)}"
     for saw in found.runs:
-        records = "an unknown number of its records" if saw.records is None else f"{saw.records:,} of its records"
-        read = f"read {records} in {', '.join(saw.files)}" if saw.files else "did not read the files it stands in"
-        yield f"run       {saw.run}: {read} ({saw.version})"
+        yield f"run       {saw.run}: {read(saw)} ({saw.version})"
     yield f"models    {', '.join(found.models) or 'none'}"
     for each in found.unread[:LISTED]:
         yield f"unread    {each}"
     if len(found.unread) > LISTED:
         yield f"unread    and {len(found.unread) - LISTED} more; --fetch brings what was pushed"
+
+
+def read(saw: Saw) -> str:
+    """What a run read of it."""
+    if saw.through:
+        return f"was made from {saw.through}"
+    if saw.records is None:
+        return "may have read it: its record does not count its records by source"
+    return f"read {saw.records:,} of its records in {', '.join(saw.files)}" if saw.files else "did not read its files"
 
 
 def versions(found: Exposure) -> str:

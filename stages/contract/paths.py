@@ -10,8 +10,8 @@ PER_SOURCE = ("collect", "filter")
 """Stages that write one file of drops per source; their order is the order they run in."""
 GLOBAL = ("dedup", "decontaminate", "judge", "balance", "split")
 """Stages that see all sources at once and write one file of drops each, in the order they run in."""
-DROPPING = (*PER_SOURCE, *GLOBAL)
-"""Stages that drop, in the order they run in."""
+DROPPING = (*PER_SOURCE, *GLOBAL, "export")
+"""Stages that drop, in the order they run."""
 STAGES = ("generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
 
 OUTPUT = {
@@ -66,7 +66,9 @@ def signatures(source: str) -> Path:
 
 
 def dropped(stage: str, source: str = "") -> Path:
-    """The drops of a stage; `source` for the stages that run per source."""
+    """The drops of a stage; `source` for the stages that run per source. Those of `export` stand among all others."""
+    if stage == "export":
+        return ROOT / f"{CURATED}/dropped.jsonl"
     return ROOT / "data/dropped" / (f"{stage}/{source}.jsonl" if stage in PER_SOURCE else f"{stage}.jsonl")
 
 

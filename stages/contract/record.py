@@ -37,7 +37,9 @@ class Message(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 class Meta(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """What is known of a record besides its text. `redacted` counts what was removed, by kind; never the data."""
+    """What is known of a record besides its text. `redacted` counts what was removed, by kind; never the data. `terms` are
+    those of the maker of the model that wrote it.
+    """
 
     licence: str
     method: Literal["unknown", "human", "log", "template", "model", "augmented"] = "unknown"
@@ -48,6 +50,7 @@ class Meta(Struct, omit_defaults=True, forbid_unknown_fields=True):
     group: str | None = None
     parents: list[str] = []
     model: str | None = None
+    terms: str | None = None
     redacted: dict[str, int] = {}
     extra: dict[str, Any] = {}
 
@@ -108,9 +111,14 @@ def digest(*parts: Any, key: bytes = b"") -> str:
     return hashlib.blake2b(encode(parts), digest_size=16, key=key).hexdigest()
 
 
+SPACES = b" \t\n\r\v\f"
+"""What a text is looked up without: taking out bytes is several times as fast as splitting."""
+
+
 def key_of_text(text: str) -> str:
     """16 hex characters that a text is looked up by, whatever its case and space."""
-    return digest("text", " ".join(text.split()).casefold())[:16]
+    folded = text.casefold().encode("utf-8", "surrogatepass").translate(None, SPACES)
+    return hashlib.blake2b(folded, digest_size=8, person=b"text").hexdigest()
 
 
 def key_of_subject(subject: str) -> str:

@@ -154,7 +154,7 @@ def groups(drops: list[Drop]) -> dict[str, list[Drop]]:
     """The drops of dedup by the survivor they were dropped for, the largest group first."""
     found: dict[str, list[Drop]] = defaultdict(list)
     for drop in drops:
-        if drop.stage == "dedup":
+        if drop.stage == "dedup" and "survivor" in drop.evidence:
             found[drop.evidence["survivor"]].append(drop)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 

@@ -16,7 +16,24 @@ from typing import Any
 from stages.contract.params import stop
 from tests.benchmarks import corpus, usage
 
-PARTS = ("sample", "pipeline", "near", "scale", "truth", "decontaminate", "checks", "append", "dask", "diff")
+PARTS = (
+    "sample",
+    "pipeline",
+    "near",
+    "scale",
+    "truth",
+    "decontaminate",
+    "checks",
+    "append",
+    "redaction",
+    "classifiers",
+    "structure",
+    "diff",
+    "audit",
+    "dask",
+    "diff",
+    "audit",
+)
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
 
