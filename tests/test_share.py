@@ -6,6 +6,7 @@ import shutil
 import pytest
 import yaml
 
+from stages.contract import paths
 from stages.contract.params import read_yaml
 from tests.conftest import GIT, clone, dvc, git, run
 
@@ -37,7 +38,7 @@ def test_a_waiver_with_a_date_gets_through_dvc(shared):
 
 def test_git_holds_no_text_of_a_record(shared):
     tracked = git(shared, "ls-files").split()
-    yours = ("data/sources", "data/eval")
+    yours = ("data/sources", "data/eval", paths.PINS)  # which holds hashes
     built = [name for name in tracked if name.startswith(("data/", "reports/")) and not name.startswith(yours)]
     assert sorted(built) == ["reports/DATASET_CARD.md", "reports/gate.json", "reports/metrics.json"]
 
@@ -155,4 +156,6 @@ def test_a_model_is_audited_and_an_example_found_where_only_the_remote_has_the_b
     asked = ("dataset", "audit", "--example", row["id"])
     assert "unread" in run(*asked, cwd=root, code=1, **GIT).stdout
     assert f"1 in {row['split']} of {row['source']}" in run(*asked, "--fetch", cwd=root, **GIT).stdout
-    assert len(list((root / ".dvc/cache/files/md5").glob("??/*"))) == 2  # the list of files and the index
+    versions = {*git(root, "for-each-ref", "--format=%(objectname)", "refs/remotes").split()}
+    fetched = list((root / ".dvc/cache/files/md5").glob("??/*"))
+    assert len(fetched) == 2 * len(versions)  # of each the list of files and the index
