@@ -48,6 +48,7 @@ lock:
 
 docs: $(READY)
 	@python -m lineage.troubleshooting
+	@python -m lineage.profiles
 
 schemas: $(READY)
 	@python -m lineage.schemas

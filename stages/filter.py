@@ -1,10 +1,10 @@
 """Decide on the scores of one source: drop what breaks a rule that one record alone can break.
 
 The first rule that a record breaks, in the order of `checks.names`, is its reason; the others are in the evidence. A rule
-without its key in params.yaml is not applied.
+is applied if the profile has it on, or params.yaml names it with its limits or as on; `off` in params.yaml leaves it out.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from stages import checks
 from stages.contract.params import stop, typed
@@ -12,7 +12,7 @@ from stages.contract.record import Drop
 from stages.contract.run import run_decide
 
 REASONS = {reason: text for name in checks.names() for reason, text in checks.check(name).REASONS.items()}
-Params = dict[str, dict[str, Any] | None]
+Params = dict[str, dict[str, Any] | Literal["off"] | None]
 Rules = dict[str, tuple[Any, Any]]
 
 
@@ -26,7 +26,7 @@ def prepare(params: Params) -> Rules:
     return {
         name: (checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
         for name in checks.names()
-        if name in params
+        if name in params and params[name] != "off"
     }
 
 

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta as Limits
 from msgspec import Struct
 
+from stages.contract import profiles
 from stages.contract.params import sources, typed, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
-from stages.reporting import figures, gate, page
+from stages.reporting import figures, gate, health, page
 from stages.text.visible import visible
 
 FOLDERS = (PLOTS,)
@@ -38,11 +39,18 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     evidence = figures.gather(list(sources()))
     metrics = figures.metrics(evidence, {name: value(f"split.{name}", float) for name in SPLITS})
     held = gate.results(typed(whole().get("gate"), gate.Params, "gate"), metrics)
+    state = health.results(health.rules(typed(whole().get("health"), health.Params, "health")), metrics)
+    verdict = {
+        "passed": gate.passes(held),
+        "rules": msgspec.to_builtins(held),
+        "health": list(map(health.as_json, state)),
+    }
+    in_force = (str(whole().get("profile")), profiles.settings(whole()))
     return {
         METRICS: pretty(metrics),
-        GATE: pretty({"passed": gate.passes(held), "rules": msgspec.to_builtins(held)}),
-        CARD: card(params, metrics, held),
-        REPORT: [page.page(params, sources(), evidence, metrics, held).encode()],
+        GATE: pretty(verdict),
+        CARD: card(params, metrics, held, in_force),
+        REPORT: [page.page(params, sources(), evidence, metrics, held, state, in_force).encode()],
         **{f"{PLOTS}/{name}.json": pretty(rows) for name, rows in plots(evidence, metrics).items()},
     }
 
@@ -52,7 +60,9 @@ def pretty(content: Any) -> Iterator[bytes]:
     yield json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 
-def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Iterator[bytes]:
+def card(
+    about: Params, metrics: dict[str, Any], held: list[gate.Result], in_force: tuple[str, list[profiles.Setting]]
+) -> Iterator[bytes]:
     """The dataset card."""
     import jinja2
 
@@ -60,7 +70,10 @@ def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Ite
     environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
     kinds = value("collect.redact", tuple[str, ...])
-    yield template.render(about=about, metrics=metrics, gate=held, sources=sources(), kinds=kinds).rstrip().encode()
+    told = {"about": about, "metrics": metrics, "gate": held, "sources": sources(), "kinds": kinds}
+    profile, settings = in_force
+    own = [(each.path, profiles.plain(each.value), profiles.plain(each.usual)) for each in settings if each.own]
+    yield template.render(**told, profile=profile, own=own).rstrip().encode()
 
 
 def plain(text: str) -> str:

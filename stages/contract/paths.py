@@ -10,7 +10,7 @@ PER_SOURCE = ("collect", "filter")
 """Stages that write one file of drops per source; their order is the order they run in."""
 GLOBAL = ("dedup", "decontaminate", "judge", "balance", "split")
 """Stages that see all sources at once and write one file of drops each, in the order they run in."""
-STAGES = ("generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
+STAGES = ("resolve", "generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
 
 OUTPUT = {
     "generate": "data/sources/generated/examples.jsonl",
@@ -31,6 +31,7 @@ EXPORTS = "data/exports"
 EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
 VERDICTS = "data/eval/verdicts.jsonl"
+SETTINGS = "reports/params.json"
 METRICS = "reports/metrics.json"
 GATE = "reports/gate.json"
 CARD = "reports/DATASET_CARD.md"
