@@ -13,13 +13,13 @@ FILE = Path(__file__).parents[1] / "docs/profiles.md"
 HEAD = """\
 # Profiles
 
-A profile sets every threshold. `profile` in `params.yaml` names it, and a value that stands in `params.yaml` stands above it.
+A profile sets every threshold. `profile` in `params.yaml` names it, and what else stands in `params.yaml` stands above it.
 Written by `make docs` from `stages/profiles.yaml`.
 
 {profiles}
 `dataset profile` shows the values in force and where each is from, `dataset profile NAME` what another one would change.
 `reports/params.json` is all of it as the last run saw it. DVC compares the stages with that file: another profile runs those
-stages again in whose sections a value changed, and the same values written elsewhere run none.
+stages again in whose sections a value changed, and no other.
 
 ## Values of your own
 

@@ -195,8 +195,9 @@ def measured(name: str, share: float) -> Iterator[tuple[str, dict[str, Any]]]:
     given = params.of_stage("measure", measure.Params)
     measure.prepare(SAMPLE)
     for path in shards.of(paths.records(name)):
-        for record in run.records_of(run.Shard(path, set(), share)):
-            yield record.id, decode(encode(measure.measure(record, given)))
+        records = list(run.records_of(run.Shard(path, set(), share)))
+        for record, scores in zip(records, measure.measure_many(records, given), strict=True):
+            yield record.id, decode(encode(scores))
 
 
 def judged(stage: ModuleType, given: Any, limit: int | None) -> Trial:

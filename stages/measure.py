@@ -37,20 +37,41 @@ def prepare(records: int) -> None:
     from stages.text import language, minhash, tokens
 
     minhash.warm_up(records)
-    tokens.encoding()
+    tokens.count("a")
     language.model()
 
 
 def measure(record: Record, params: Any) -> dict[str, Any]:
-    """The value of every check; of a preference pair also those of its losing ending, under `rejected`."""
-    values = {name: check.measure(record, limits) for name, check, limits in measured(params)}
-    if record.rejected:
-        losing = msgspec.structs.replace(
-            record, messages=record.messages[: ending(record.messages)] + record.rejected, rejected=[]
-        )
-        both = [(name, check, limits) for name, check, limits in measured(params) if getattr(check, "ENDINGS", False)]
-        values["rejected"] = {name: check.measure(losing, limits) for name, check, limits in both}
-    return values
+    """The value of every check for one record."""
+    return measure_many([record], params)[0]
+
+
+def measure_many(records: list[Record], params: Any) -> list[dict[str, Any]]:
+    """The value of every check for each record; of a preference pair also those of its losing ending, under `rejected`."""
+    rows = values(records, measured(params))
+    pairs = [place for place, record in enumerate(records) if record.rejected]
+    both = [each for each in measured(params) if getattr(each[1], "ENDINGS", False)]
+    for place, losing in zip(pairs, values([with_losing_ending(records[p]) for p in pairs], both), strict=True):
+        rows[place]["rejected"] = losing
+    return rows
+
+
+def values(records: list[Record], chosen: list[tuple[str, ModuleType, Any]]) -> list[dict[str, Any]]:
+    """What these checks measure of each record."""
+    rows: list[dict[str, Any]] = [{} for _ in records]
+    for name, check, limits in chosen if records else ():
+        many = getattr(check, "measure_many", None)
+        found = many(records, limits) if many else [check.measure(record, limits) for record in records]
+        for row, each in zip(rows, found, strict=True):
+            row[name] = each
+    return rows
+
+
+def with_losing_ending(record: Record) -> Record:
+    """A preference pair as if its losing ending were its reply."""
+    return msgspec.structs.replace(
+        record, messages=record.messages[: ending(record.messages)] + record.rejected, rejected=[]
+    )
 
 
 @cache
@@ -73,11 +94,11 @@ def sign(records: list[Record]) -> "NDArray[np.void]":
 
     table = np.zeros(len(records), COLUMNS)
     what, shingles = comparison()
-    compared = [parts(record, what) for record in records]
-    texts = [f"{asked}\n{said}" for asked, said, _ in compared]
+    read = [(*parts(record, what), digests_of(record)) for record in records]  # both at once look for code once
+    texts = [f"{asked}\n{said}" for asked, said, *_ in read]
     table["id"] = numbers([record.id for record in records])
-    table["minhash"] = signatures(texts, [cased for _, _, cased in compared], shingles)
-    digests = np.frombuffer(b"".join(map(digests_of, records)), COLUMNS[1:6])
+    table["minhash"] = signatures(texts, [cased for _, _, cased, _ in read], shingles)
+    digests = np.frombuffer(b"".join([digests for *_, digests in read]), COLUMNS[1:6])
     for name in digests.dtype.names or ():
         table[name] = digests[name]
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]

@@ -412,12 +412,13 @@ def test_an_error_of_a_check_names_the_record_it_broke_on():
 
     from stages.contract import scores
 
-    def broken(checked, given):
-        return {"length": 1 / 0}
+    def broken(each, given):
+        return {"length": 1 / len(each.messages[0].content)}
 
-    checked = record()
+    def all_broken(records, given):
+        return [broken(each, given) for each in records]
+
+    good, bad = record("a"), record("")
     with pytest.raises(ZeroDivisionError) as caught:
-        scores.measured(SimpleNamespace(measure=broken), checked, None)
-    assert caught.value.__notes__ == [
-        f"measure: broke on the record {checked.id} of sample; `dataset show --id {checked.id}`"
-    ]
+        scores.measured(SimpleNamespace(measure=broken, measure_many=all_broken), [good, bad], None)
+    assert caught.value.__notes__ == [f"measure: broke on the record {bad.id} of sample; `dataset show --id {bad.id}`"]

@@ -26,6 +26,22 @@ def test_the_count_is_the_length_of_tiktokens_own_encoding(text: str) -> None:
     assert tokens.count(text) == len(tokens.encoding().encode(text, disallowed_special=()))
 
 
+def test_every_character_of_the_basic_plane_counts_as_tiktoken_counts_it() -> None:
+    letters = [chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000]
+    texts = [f"a{letter}b {letter}{letter}'s" for letter in letters]
+    assert tokens.count_all(texts) == [len(tokens.encoding().encode_ordinary(text)) for text in texts]
+
+
+def test_texts_counted_together_count_as_each_alone() -> None:
+    texts = ["", "plain", "\ua7ce new in Unicode 17", "中文" * 9, "a" * (tokens.LONGEST + 1), "zero\u200dwidth"]
+    assert tokens.count_all(texts) == list(map(tokens.count, texts))
+
+
+@pytest.mark.parametrize("run_of", ["a", " ", "ab", "中", "!"])
+def test_a_long_run_without_words_counts_as_tiktoken_counts_it(run_of: str) -> None:
+    assert tokens.count(run_of * 20_000) == len(tokens.encoding().encode_ordinary(run_of * 20_000))
+
+
 def test_the_table_is_tiktokens_o200k_base() -> None:
     encoding = tokens.encoding()
     assert isinstance(encoding, tiktoken.Encoding)
@@ -59,7 +75,7 @@ import sys
 from pathlib import Path
 from stages.text import tokens
 tokens.TABLE = Path(sys.argv[1])
-print(tokens.count("hello world"))
+print(tokens.slowly("hello world"))
 """
 
 

@@ -2,7 +2,8 @@
 
 A check has REASONS, `measure(record, params) -> value` and `decide(value, params) -> reason or None`. `Params` are its
 limits, under `filter.<name>` in params.yaml; `Measure`, if it has one, what it measures with, under `measure.<name>`. A
-check with `ENDINGS = True` also looks at the losing ending of a preference pair.
+check that is faster on many records at once has `measure_many(records, params) -> values` too. A check with
+`ENDINGS = True` also looks at the losing ending of a preference pair.
 """
 
 import pkgutil

@@ -6,7 +6,7 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract.record import Record, encode, prompt, reply
-from stages.text.tokens import count, count_repeated
+from stages.text.tokens import count_all, count_repeated
 
 ENDINGS = True
 REASONS = {
@@ -39,10 +39,23 @@ class Length(Struct):
 
 def measure(record: Record, params: None = None) -> Length:
     """The record's length; in a losing ending's record the reply is the losing one."""
-    asked, said = count(prompt(record)), count(answer := reply(record))
-    shared = (message.content for message in record.messages if message.role == "system")
-    around = sum(map(count_repeated, shared)) + (count_repeated(encode(record.tools).decode()) if record.tools else 0)
-    return Length(asked, said, asked + said + around, len(answer.split()))
+    return measure_many([record])[0]
+
+
+def measure_many(records: list[Record], params: None = None) -> list[Length]:
+    """The length of each record."""
+    replies = [reply(record) for record in records]
+    asked, said = count_all([prompt(record) for record in records]), count_all(replies)
+    return [
+        Length(before, after, before + after + around(record), len(text.split()))
+        for record, text, before, after in zip(records, replies, asked, said, strict=True)
+    ]
+
+
+def around(record: Record) -> int:
+    """Tokens of what stands around the conversation: system turns and tool definitions."""
+    shared = sum(count_repeated(message.content) for message in record.messages if message.role == "system")
+    return shared + (count_repeated(encode(record.tools).decode()) if record.tools else 0)
 
 
 def decide(value: dict[str, int], params: Params) -> str | None:

@@ -127,17 +127,29 @@ def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], byte
 
     module = import_module(stage)
     records = [decode_record(line) for line in shards.lines(path)]
-    rows = [encode({"id": record.id, **measured(module, record, given)}) for record in records]
+    values = measured(module, records, given)
+    rows = [encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)]
     file = io.BytesIO()
     np.save(file, module.sign(records))
     return rows, file.getvalue()
 
 
-def measured(module: ModuleType, record: Record, given: Any) -> dict[str, Any]:
-    """The scores of one record; an error of a check says which record it broke on."""
+def measured(module: ModuleType, records: list[Record], given: Any) -> list[dict[str, Any]]:
+    """The scores of each record; an error of a check says which record it broke on."""
     try:
-        scores: dict[str, Any] = module.measure(record, given)
+        scores: list[dict[str, Any]] = module.measure_many(records, given)
     except Exception as error:
-        error.add_note(f"measure: broke on the record {record.id} of {record.source}; `dataset show --id {record.id}`")
+        if broken := next((record for record in records if breaks(module, record, given)), None):
+            where = f"measure: broke on the record {broken.id} of {broken.source}"
+            error.add_note(f"{where}; `dataset show --id {broken.id}`")
         raise
     return scores
+
+
+def breaks(module: ModuleType, record: Record, given: Any) -> bool:
+    """Whether a check raises on this record alone."""
+    try:
+        module.measure(record, given)
+    except Exception:  # noqa: BLE001 - whatever it is, the caller raises it again
+        return True
+    return False

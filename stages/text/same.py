@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 from stages.contract.record import Compare, Message, Record, compared, encode, ending, joined, prompt, spoken
-from stages.text.shingles import CODE, fold, words
+from stages.text.shingles import CODE, LOWER, WORD, fold, single_spaced
 
 UNFENCED = (
     r"(?m)[;{}][ \t]*$|^[ \t]*(?:def|class|import|from|return|print|func|function|const|let|var|public|private|static|"
@@ -17,8 +18,9 @@ UNFENCED = (
 MARKS = (
     ".,;:!?\"'()[]…–—“”‘’«»。，、；：？！（）【】「」『』《》·¿¡"  # what a sentence is punctuated with; + - # / are not
 )
-MARK = re.compile(f"[{re.escape(MARKS)}]")
-ASCII_SPACES = bytes(32 if chr(byte) in MARKS else byte for byte in range(256))  # far faster, where it can be used
+BARE = bytes(32 if byte < 128 and chr(byte) in MARKS else LOWER[byte] for byte in range(256))
+OTHER_MARKS = [mark.encode() for mark in MARKS if not mark.isascii()]  # one by one: far faster than a pattern
+SHAPE = bytes(48 if 48 <= byte <= 57 else 46 if byte in b".,:" else 32 for byte in range(256))
 BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,:](?=\d)")
 HELD_BACK = {".": "\ue000", ",": "\ue001", ":": "\ue002"}  # private characters in their place
 CLOSED = ("yes", "no", "true", "false")
@@ -72,11 +74,20 @@ def bare(text: str) -> str:
 
     A point, comma or colon between digits stays: 1.5 is not 15.
     """
-    if compiled(r"\d[.,:]\d").search(text):
-        text = BETWEEN_DIGITS.sub(lambda mark: HELD_BACK[mark[0]], text)
+    content = text.encode()
+    if b"0.0" in content.translate(SHAPE):
+        content = BETWEEN_DIGITS.sub(held_back, text).encode()
+    content = content.translate(BARE)
     if text.isascii():
-        return fold(text.encode().translate(ASCII_SPACES).decode()) or text
-    return fold(MARK.sub(" ", text)) or text
+        return single_spaced(content).decode() or text
+    for mark in OTHER_MARKS:
+        content = content.replace(mark, b" ")
+    return fold(content.decode()) or text
+
+
+def held_back(mark: "re.Match[str]") -> str:
+    """The character that stands for a mark between digits, which is no punctuation."""
+    return HELD_BACK[mark[0]]
 
 
 def turns(messages: Iterable[Message], change: Callable[[str], str]) -> list[Any]:
@@ -105,7 +116,7 @@ def choices(record: Record) -> bytes:
     tools = short([call.name for call in calls]) if calls or record.tools else bytes(8)
     if calls:
         return tools + short([call.arguments for call in calls])
-    said = words(joined(replies[:1]))
+    said = [word[0].lower() for word in islice(WORD.finditer(joined(replies[:1])), SHORT + 1)]
     closed = said[:1] if said[:1] and said[0] in CLOSED else said if 0 < len(said) <= SHORT else []
     return tools + (short(closed) if closed else bytes(8))
 

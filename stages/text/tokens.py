@@ -1,12 +1,15 @@
-"""Token counts with tiktoken, offline: the rank table lies beside this file and is checked before tiktoken sees it.
+"""Token counts as tiktoken's `o200k_base` makes them, offline. Other vendors' tokenizers count otherwise.
 
-The table is tiktoken's `o200k_base` (MIT, OpenAI; see LICENCE-tiktoken.txt). Other vendors' tokenizers count otherwise.
+toktok counts the same eight times as fast, but for characters younger than its Unicode tables or tiktoken's: those few
+texts tiktoken counts itself. Its rank table (MIT, OpenAI; see LICENCE-tiktoken.txt) lies beside this file and is checked
+before tiktoken sees it, because it would fetch another.
 """
 
 import hashlib
 import lzma
 import os
 import tempfile
+import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +39,29 @@ def encoding() -> "tiktoken.Encoding":
         return tiktoken.get_encoding(NAME)
 
 
+def count_all(texts: list[str]) -> list[int]:
+    """Tokens of each text; special tokens written out in it count as the text they are."""
+    from toktok import batch_count
+
+    usual = [text if len(text) <= LONGEST and known(text) else "" for text in texts]
+    counts = batch_count(usual, NAME, threads=1)  # the shards are what runs in parallel
+    return [number if text is same else slowly(text) for text, same, number in zip(texts, usual, counts, strict=True)]
+
+
+def known(text: str) -> bool:
+    """Whether this Python knows all characters of the text, so that they are older than the tables of both libraries."""
+    return text.isascii() or text.replace("\n", "").isprintable() or "Cn" not in map(unicodedata.category, text)
+
+
+def slowly(text: str) -> int:
+    """Tokens of the text as tiktoken itself counts them."""
+    pieces = (text[start : start + LONGEST] for start in range(0, len(text), LONGEST))
+    return sum(len(encoding().encode_ordinary(piece)) for piece in pieces)
+
+
 def count(text: str) -> int:
-    """Tokens of the text; special tokens written out in it count as the text they are."""
-    encode = encoding().encode_ordinary
-    if len(text) <= LONGEST:
-        return len(encode(text))
-    return sum(len(encode(text[start : start + LONGEST])) for start in range(0, len(text), LONGEST))
+    """Tokens of one text."""
+    return count_all([text])[0]
 
 
 count_repeated = lru_cache(4_096)(count)
