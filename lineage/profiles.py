@@ -44,8 +44,8 @@ wherever it differs.
 
 Five lessons on preparing fine-tuning data are followed: A on a curation workflow, B on curation for fine-tuning, C on
 training data, D on data for language models, E on dataset engineering. They contradict each other, and some refuse their own
-examples: `why` says what each asks for, and what was made of it. Bold is what differs from `{usual}`; `null` is no limit, and
-a range is from and to.
+examples: `why` says what each asks for, and what was made of it. Bold is what differs from `{usual}`; `null` is no limit; a
+range is from and to.
 """
 SECTIONS = {
     "collect": "Reading and cleaning",

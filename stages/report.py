@@ -14,7 +14,7 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract import profiles
-from stages.contract.params import sources, typed, value, whole
+from stages.contract.params import sources, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
 from stages.reporting import figures, gate, health, page
@@ -38,8 +38,8 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every report."""
     evidence = figures.gather(list(sources()))
     metrics = figures.metrics(evidence, {name: value(f"split.{name}", float) for name in SPLITS})
-    held = gate.results(typed(whole().get("gate"), gate.Params, "gate"), metrics)
-    state = health.results(health.rules(typed(whole().get("health"), health.Params, "health")), metrics)
+    held = gate.results(gate.in_force(), metrics)
+    state = health.results(health.in_force(), metrics)
     verdict = {
         "passed": gate.passes(held),
         "rules": msgspec.to_builtins(held),

@@ -12,7 +12,7 @@ from stages import report
 from stages.contract.params import read_yaml
 from stages.contract.record import Record, decode_record, encode, kind, prompt, reply
 from stages.text.tokens import NAME, count
-from tests.conftest import build, json_lines, sample_project
+from tests.conftest import build, json_lines, sample_project, settings_of
 
 STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split")
 
@@ -128,7 +128,7 @@ def test_the_personal_data(card, built, records) -> None:
     found: Counter[str] = Counter()
     for record in records.values():
         found.update(record.meta.redacted)
-    kinds = read_yaml(built / "params.yaml")["collect"]["redact"]
+    kinds = settings_of(built)["collect"]["redact"]
     assert table(card, "kind") == [[name, str(found[name])] for name in kinds]
     assert found.total() == sum(
         text.count(f"[{name.upper()}]") for text in map(texts, records.values()) for name in kinds
@@ -194,7 +194,7 @@ def test_the_gate(card, built, drops, records, kept) -> None:
     ]
     shown = table(card, "rule")
     assert [float(row[1]) for row in shown] == expected
-    for row, rule, value in zip(shown, read_yaml(built / "params.yaml")["gate"]["rules"], expected, strict=True):
+    for row, rule, value in zip(shown, settings_of(built)["gate"]["rules"], expected, strict=True):
         sides = [("at least", rule.get("min")), ("at most", rule.get("max"))]
         assert row[2] == " and ".join(f"{side} {bound}" for side, bound in sides if bound is not None)
         holds = rule.get("min", -math.inf) <= value <= rule.get("max", math.inf)

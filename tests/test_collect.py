@@ -500,7 +500,7 @@ def project_of(root: Path, files: dict[str, bytes], **source: Any) -> Path:
     """A project with one source `mine`, a folder of these files."""
     given = params.read_yaml(SAMPLE / "params.yaml")
     given["sources"] = {"mine": {"path": "data/sources/mine", "licence": "CC0-1.0"} | source}
-    given["collect"]["longest_row"] = 1_000
+    given["collect"] = {"longest_row": 1_000}
     folder = root / "data/sources/mine"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

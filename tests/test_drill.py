@@ -5,7 +5,7 @@ import json
 import yaml
 
 from stages.contract import params
-from tests.conftest import run
+from tests.conftest import choose, run, settings_of
 
 WHOLE = {
     "exact duplicate", "near-duplicate", "leaked evaluation row", "email", "phone", "card", "iban", "secret",
@@ -29,20 +29,16 @@ def test_every_fault_is_caught_in_the_sample_and_the_project_is_left_alone(proje
 
 
 def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(project):
-    chosen = params.read_yaml(project / "params.yaml")
-    chosen["filter"]["repetition"]["max_repeated"] = 1.0
-    chosen["filter"].pop("cut_off")
-    chosen["collect"]["redact"].remove("phone")
-    chosen["dedup"]["threshold"] = 0.99
-    chosen["filter"]["language"]["allowed"] = ["en", "de"]
-    (project / "params.yaml").write_text(yaml.safe_dump(chosen))
+    replaced = [kind for kind in settings_of(project)["collect"]["redact"] if kind != "phone"]
+    rules = {"repetition": {"max_repeated": 1.0}, "cut_off": "off", "language": {"allowed": ["en", "de"]}}
+    choose(project, {"filter": rules, "collect.redact": replaced, "dedup.threshold": 0.99})
     found = drilled(project, code=1)
     verdicts = {name: row["verdict"] for name, row in found.items()}
     assert verdicts == dict.fromkeys(WHOLE, "caught") | {
         "loop": "missed", "near-duplicate": "missed", "cut off": "off", "phone": "off",
     }  # fmt: skip
     assert found["near-duplicate"]["how"] == "is in the dataset"
-    assert found["cut off"]["how"] == "params.yaml has no filter.cut_off"
+    assert found["cut off"]["how"] == "filter.cut_off is off"
 
 
 def test_a_project_without_enough_data_is_told(project):

@@ -16,8 +16,9 @@ from urllib.parse import unquote_plus
 import pandas as pd
 import pytest
 import yaml
+from msgspec import convert
 
-from stages.contract import paths
+from stages.contract import paths, profiles
 from stages.contract.params import read_yaml
 from stages.contract.record import Drop, digest, encode
 from stages.reporting import chart, choice, excerpt, figures, health, likeness, page, reasons
@@ -98,9 +99,9 @@ def hostile_project(root: Path, order: int = 0) -> Path:
         "log": {"path": "data/log", "licence": EVIL[4], "topic_field": "topic"},
         "pairs": {"path": "data/pairs.jsonl", "licence": "MIT"},
     }
-    chosen["filter"] = {"structure": {}, "empty": {}}
-    chosen["balance"]["max_per_topic"] = 2
-    chosen["gate"]["rules"][0] |= {"name": EVIL[5], "remedy": EVIL[6], "min": 5000}
+    chosen["filter"] = dict.fromkeys(("length", "language", "cut_off", "repetition", "injection"), "off")
+    chosen["balance"] = {"max_per_topic": 2}
+    chosen["gate"] = {"rules": [{"name": EVIL[5], "metric": "dataset.examples", "remedy": EVIL[6], "min": 5000}]}
     (root / "params.yaml").write_text(yaml.safe_dump(chosen))
     (root / "data/log").mkdir()
     rows = [json.dumps(row) for row in hostile_rows()] + [f'{{"broken": "{PRIVATE} <script>']
@@ -513,7 +514,14 @@ def test_a_page_about_nothing_still_opens(tmp_path: Path) -> None:
 # what the numbers are
 
 
-@pytest.mark.parametrize("rule", health.RULES, ids=lambda rule: rule.name)
+RULES = [
+    rule
+    for name in profiles.table().profiles
+    for rule in health.rules(convert(profiles.values(name)["health"], health.Params))
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_health_rule_has_a_metric_a_symptom_an_action_and_three_states(rule: health.Rule, sample: Path) -> None:
     metrics = json.loads((sample.parent / "metrics.json").read_text())
     assert isinstance(health.found(metrics, rule.metric), int | float)
@@ -522,14 +530,15 @@ def test_a_health_rule_has_a_metric_a_symptom_an_action_and_three_states(rule: h
     good, tolerated = rule.good, rule.tolerated
     assert all(health.state(rule, bound) == "ok" for bound in (good.low, good.high) if bound is not None)
     beyond = [tolerated.low and tolerated.low * 0.99, tolerated.high and tolerated.high * 1.01]
-    assert {health.state(rule, value) for value in beyond if value} == {"warn"}
+    assert {health.state(rule, value) for value in beyond if value} <= {"warn"}
+    assert any(beyond) == (rule.warn != "never")
     between = [(a + b) / 2 for a, b in ((good.low, tolerated.low), (good.high, tolerated.high)) if a and b and a != b]
     assert {health.state(rule, value) for value in between} <= {"look"}
     assert health.state(rule, None) == "look"
 
 
 def test_the_ranges_of_health_are_those_that_are_taught() -> None:
-    told = {rule.metric: (health.good(rule), rule.warn) for rule in health.RULES}
+    told = {rule.metric: (health.good(rule), rule.warn) for rule in RULES[len(health.RULES) :][: len(health.RULES)]}
     assert told == {
         "prompt_tokens.p90_over_p10": ("at most 20×", "more than 50×"),
         "reply_tokens.median": ("50 to 300 tokens", "less than 20 or more than 800 tokens"),
@@ -539,12 +548,13 @@ def test_the_ranges_of_health_are_those_that_are_taught() -> None:
             "5 to 30\u00a0%; less is fine for input that was curated before",
             "more than 60\u00a0%",
         ),
-        "dataset.examples": ("1,000 to 500,000 examples", "less than 1,000 or more than 500,000 examples"),
+        "dataset.examples": ("at least 1,000 examples", "less than 200 examples"),
+        "input.records": ("at most 500,000 records", "more than 500,000 records"),
     }
 
 
 def test_few_duplicates_are_fine() -> None:
-    [rule] = [rule for rule in health.RULES if rule.metric == "input.duplicate_share"]
+    rule = next(rule for rule in RULES if rule.metric == "input.duplicate_share" and rule.good.low)
     assert [health.state(rule, value) for value in (0.0, 0.04, 0.3, 0.31, 0.6, 0.61)] == [
         "ok",
         "ok",

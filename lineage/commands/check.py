@@ -20,8 +20,8 @@ def problems() -> None:
         if params.whole().get(stage) or stage != "generate":
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
     filter.prepare(params.of_stage("filter", filter.Params))
-    params.typed(params.whole().get("gate"), gate.Params, "gate")
-    params.typed(params.whole().get("health"), health.Params, "health")
+    gate.in_force()
+    health.in_force()
     gold.verdicts(gold.frozen())
 
 

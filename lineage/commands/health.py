@@ -5,14 +5,13 @@ import sys
 import click
 
 from lineage import metrics
-from stages.contract.params import typed, whole
 from stages.contract.record import encode
 from stages.reporting import health as rules
 
 
 def check() -> list[rules.Result]:
     """Every rule's result, from the metrics as they are and the ranges as they stand now."""
-    return rules.results(rules.rules(typed(whole().get("health"), rules.Params, "health")), metrics.read())
+    return rules.results(rules.in_force(), metrics.read())
 
 
 @click.command()

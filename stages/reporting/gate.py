@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import stop
+from stages.contract.params import stop, typed, whole
 
 
 class Rule(Struct, forbid_unknown_fields=True, frozen=True):
@@ -52,6 +52,14 @@ class Result(Struct, omit_defaults=True):
     passed: bool
     remedy: str
     waiver: Waiver | None = None
+
+
+def in_force() -> Params:
+    """The rules and waivers in force; what is wrong with a rule is said under its name."""
+    given = whole().get("gate")
+    for rule in given["rules"] if isinstance(given, dict) and isinstance(given.get("rules"), list) else ():
+        typed(rule, Rule, f"gate.rules[{rule.get('name', '?') if isinstance(rule, dict) else '?'}]")
+    return typed(given, Params, "gate")
 
 
 def found(metrics: dict[str, Any], path: str) -> float | None:

@@ -10,6 +10,7 @@ from msgspec import Meta as Limits
 from msgspec import Struct, defstruct
 from msgspec.structs import replace
 
+from stages.contract.params import typed, whole
 from stages.reporting.gate import found
 
 Unit = Literal["times", "tokens", "share", "examples", "records"]
@@ -135,6 +136,11 @@ Params = defstruct(
     "Health", [(rule.key, Ranges) for rule in RULES], forbid_unknown_fields=True, frozen=True, module=__name__
 )
 """The ranges of every rule."""
+
+
+def in_force() -> list[Rule]:
+    """Every rule with its ranges as the profile and params.yaml have them."""
+    return rules(typed(whole().get("health"), Params, "health"))
 
 
 def rules(params: Any) -> list[Rule]:
