@@ -23,7 +23,7 @@ from stages.contract.params import read_yaml
 from stages.contract.record import Drop, digest, encode
 from stages.reporting import chart, choice, excerpt, figures, health, likeness, page, reasons
 from tests.browser import opened
-from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, record, sample_project, stage
+from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, record, sample_project, settings_of, stage
 
 EVIL = [
     "<script>console.error('pwned')</script>",
@@ -243,12 +243,13 @@ def test_the_glance_answers_what_a_reader_asks_first(sample: Path) -> None:
     for answer in (
         "The gate passes: 12 rules of 13 hold, 1 warning.",
         "“no unreadable rows in the input” warns: input.format_errors is 8, wanted is at most 0. Mend the rows",
-        "warn: enough examples, and not too many (628 examples)",
+        "look: enough examples (628 examples)",
         "705 rows came in; 628 examples, 43 preference pairs went out; 34 fell (4.8 %). Most fell in filter, 14: 2 cut_off",
         "support lost the largest share: 30 of 373 rows (8.0 %)",
         "The largest group has 2 records: 1 dropped for one that was kept, which starts “",
         "10 finds were replaced: email 2, phone 2, card 1",
         "most in support (10). Names and addresses are not looked for.",
+        f"The profile lesson-200 sets {len(profiles.settings(settings_of(SAMPLE)))} values, params.yaml none.",
         "The median example asks in 19 and answers in 58 tokens; 99.8 % answer in en",
     ):
         assert answer in said
@@ -256,7 +257,7 @@ def test_the_glance_answers_what_a_reader_asks_first(sample: Path) -> None:
 
 def test_a_failing_gate_comes_first_with_its_remedy(hostile: Path) -> None:
     said = plain(text_of(hostile)).split("At a glance", 2)[2]
-    assert said.strip().startswith("Gate The gate fails: 2 rules of 13 broken")
+    assert said.strip().startswith("Gate The gate fails: 3 rules of 14 broken")
     assert f"“{EVIL[5]}” fails: dataset.examples is " in said
     assert EVIL[6][0].upper() + EVIL[6][1:] in said
 

@@ -1,6 +1,7 @@
 """Sharing with DVC and git for real: a run, a second run, a push, a clone, and a colleague without the sources."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,17 @@ import pytest
 import yaml
 
 from stages.contract.params import read_yaml
-from tests.conftest import GIT, choose, code_of_the_project, dvc, git, run, sample_project, without_generation
+from tests.conftest import (
+    GIT,
+    choose,
+    code_of_the_project,
+    dvc,
+    git,
+    run,
+    sample_project,
+    settings_of,
+    without_generation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +55,28 @@ def test_a_moved_limit_runs_the_filter_also_where_a_run_is_remembered(shared):
     for limit in (110, 60):
         choose(root, {"filter.length.max_reply_tokens": limit})
         assert "Running stage 'filter@support'" in dvc(root, "repro", "filter@support")
+
+
+def test_another_profile_runs_the_stages_whose_values_change_and_no_others(shared):
+    root = clone(shared, "profile")
+    dvc(root, "pull")
+    choose(
+        root, {"profile": "starter-100", "judge.threshold": 3.5, "filter.length": settings_of(root)["filter"]["length"]}
+    )
+    assert list(json.loads(run("dvc", "status", "--json", cwd=root, PYTHONPATH="", **GIT).stdout)) == ["resolve"]
+    assert ran(dvc(root, "repro")) == {"resolve", "split", "export", "report"}
+    moved = re.findall(r"^reports/params.json +(\S+)", dvc(root, "params", "diff"), re.MULTILINE)
+    assert moved == ["split.test", "split.validation"]
+    (root / "params.yaml").write_text(f"# said\n{(root / 'params.yaml').read_text()}")
+    assert ran(dvc(root, "repro")) == set()
+    table = root / "stages/profiles.yaml"
+    table.write_text(table.read_text().replace("starter-100: 0.2\n", "starter-100: 0.2 # A\n"))
+    assert ran(dvc(root, "repro")) == {"resolve"}
+
+
+def ran(said: str) -> set[str]:
+    """The stages that DVC says it ran, or took from an earlier run."""
+    return set(re.findall(r"(?:Running stage|^Stage) '([\w@]+)'(?:: *$| is cached)", said, re.MULTILINE))
 
 
 def test_a_waiver_with_a_date_gets_through_dvc(shared):

@@ -46,11 +46,11 @@ def name_in(given: dict[str, Any]) -> str:
     """The profile that params.yaml names."""
     name = given.get("profile") or DEFAULT
     known = table().profiles
-    if name not in known:
-        near = difflib.get_close_matches(str(name), known, 2, 0.4)
+    if not isinstance(name, str) or name not in known:
+        near = difflib.get_close_matches(str(name), known, 2)
         advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
         raise stop(f"{FILE}: profile: there is no profile {name!r}; {advice}")
-    return str(name)
+    return name
 
 
 def chosen(entry: Any, profile: str, path: str) -> Any:
