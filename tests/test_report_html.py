@@ -18,6 +18,7 @@ import pytest
 import yaml
 from msgspec import convert
 
+from stages import checks
 from stages.contract import paths, profiles
 from stages.contract.params import read_yaml
 from stages.contract.record import Drop, digest, encode
@@ -99,7 +100,7 @@ def hostile_project(root: Path, order: int = 0) -> Path:
         "log": {"path": "data/log", "licence": EVIL[4], "topic_field": "topic"},
         "pairs": {"path": "data/pairs.jsonl", "licence": "MIT"},
     }
-    chosen["filter"] = dict.fromkeys(("length", "language", "cut_off", "repetition", "injection"), "off")
+    chosen["filter"] = {name: "off" for name in checks.names() if name not in ("structure", "empty")}
     chosen["balance"] = {"max_per_topic": 2}
     chosen["gate"] = {"rules": [{"name": EVIL[5], "metric": "dataset.examples", "remedy": EVIL[6], "min": 5000}]}
     (root / "params.yaml").write_text(yaml.safe_dump(chosen))

@@ -129,10 +129,12 @@ def gate(usual: dict[str, Any], own: Any) -> Any:
     added = []
     for each in own.get("rules", []):
         name = each.get("name") if isinstance(each, dict) else None
-        if name in found:
+        if not isinstance(name, str):
+            added.append(each)
+        elif name in found:
             found[name] = found[name] | each
-        elif name and "metric" not in each:
-            near = difflib.get_close_matches(str(name), found, 1)
+        elif "metric" not in each:
+            near = difflib.get_close_matches(name, found, 1)
             raise stop(
                 f"{FILE}: gate.rules: the profile has no rule {name!r}; "
                 + (f"did you mean {near[0]!r}?" if near else "give a rule of your own its metric and remedy")
