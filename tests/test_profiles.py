@@ -84,6 +84,7 @@ def test_every_value_has_its_reason_and_names_only_profiles_that_are_there():
     for entry in [*SETTINGS.values(), *profiles.table().gate]:
         assert entry["why"]
     limits = [value for rule in profiles.table().gate for value in rule.values() if isinstance(value, dict)]
+    assert all("all" in entry for entry in [*SETTINGS.values(), *limits])  # so that a team's profile names what differs
     assert {name for entry in [*SETTINGS.values(), *limits] for name in entry} <= {*NAMES, "all", "why"}
 
 

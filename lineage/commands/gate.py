@@ -1,4 +1,4 @@
-"""`dataset gate`: hold the rules of params.yaml against reports/metrics.json."""
+"""`dataset gate`: hold the gate's rules, of the profile and of params.yaml, against reports/metrics.json."""
 
 import sys
 from datetime import date

@@ -14,6 +14,8 @@ from stages.contract.params import FILE, stop, typed, yaml_value
 TABLE = Path(__file__).parents[1] / "profiles.yaml"
 NAME = "stages/profiles.yaml"
 DEFAULT = "lesson-200"
+OPEN = ("filter.", "measure.", "gate.")
+"""Where one's own rules stand, which no profile knows."""
 ON, OFF = ("on", True), ("off", False)  # YAML 1.2, which DVC reads, takes on and off for text
 Entry = dict[str, Any]
 """The value of one setting: under `all`, unless the profile's own name stands beside it; `why` says where it is from."""
@@ -148,7 +150,8 @@ def settings(in_force: dict[str, Any]) -> list[Setting]:
     """Every value that a profile governs, with the profile's, in the order of the table, one's own rules last."""
     usual = dict(flat(resolved({"profile": in_force.get("profile")})))
     own = dict(flat(in_force))
-    order = [path for path in usual if path in own] + [path for path in own if path not in usual]
+    order = [path for path in usual if path in own]
+    order += [path for path in own if path not in usual and path.startswith(OPEN)]
     return [Setting(path, own[path], usual.get(path, UNSET), usual.get(path, UNSET) != own[path]) for path in order]
 
 
