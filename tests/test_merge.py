@@ -14,6 +14,7 @@ from stages.contract.params import read_yaml
 from tests.conftest import (
     GIT,
     SAMPLE,
+    choose,
     code_of_the_project,
     dvc,
     git,
@@ -520,6 +521,7 @@ def plain(tmp_path):
     root = tmp_path / "plain"
     code_of_the_project(root)
     without_generation(sample_project(root))
+    choose(root, {"decontaminate.words": 8})
     git(root, "init", "-q", "-b", "main")
     save(root, "First version")
     for name, words in (("theirs", "9"), ("ours", "10")):
