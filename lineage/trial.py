@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from types import ModuleType
@@ -11,7 +12,7 @@ from msgspec import Struct, convert, to_builtins
 
 from lineage import browse
 from lineage.browse import Found, records, rows_dropped
-from stages import collect, measure
+from stages import collect, filter, measure
 from stages.contract import intake, params, paths, run, shards
 from stages.contract.params import stop
 from stages.contract.record import Drop, content_id, decode, decode_record, encode
@@ -178,10 +179,10 @@ def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     drops: list[Drop] = []
     looked_at: set[str] = set()
     for name in built():
-        scores = ((i, row) for i, row in scores_of(name) if run.within(i, share)) if as_kept else measured(name, share)
-        found, rows = run.decided_on_scores(stage, given, name, scores)
+        scores = partial(scores_of, name) if as_kept else again(list(measured(name, share)))
+        found, seen = run.decided_on_scores(stage, given, name, scores, share)
         drops += found
-        looked_at |= rows.keys()
+        looked_at |= seen
     return compared("filter", looked_at, drops)
 
 
@@ -198,6 +199,11 @@ def measured(name: str, share: float) -> Iterator[tuple[str, dict[str, Any]]]:
         records = list(run.records_of(run.Shard(path, set(), share)))
         for record, scores in zip(records, measure.measure_many(records, given), strict=True):
             yield record.id, decode(encode(scores))
+
+
+def again(rows: list[tuple[str, dict[str, Any]]]) -> filter.Scores:
+    """Rows of scores as often as they are asked for."""
+    return lambda *only: rows
 
 
 def judged(stage: ModuleType, given: Any, limit: int | None) -> Trial:

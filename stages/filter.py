@@ -2,9 +2,13 @@
 
 The first rule that a record breaks, in the order of `checks.names`, is its reason; the others are in the evidence. A rule
 is applied if the profile has it on, or params.yaml names it with its limits or as on; `off` in params.yaml leaves it out.
+One whose `action` is `count` drops nothing: the report counts it.
 """
 
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
 
 from stages import checks
 from stages.contract.params import stop, typed
@@ -13,21 +17,59 @@ from stages.contract.run import run_decide
 
 REASONS = {reason: text for name in checks.names() for reason, text in checks.check(name).REASONS.items()}
 Params = dict[str, dict[str, Any] | Literal["off"] | None]
-Rules = dict[str, tuple[Any, Any]]
+Scores = Callable[..., Iterable[tuple[str, dict[str, Any]]]]
+"""Gives the id and the scores of every record of a source, as often as it is called; only of the checks it is given."""
+
+
+class Rule(NamedTuple):
+    """A check, its limits and, if it offers a `summary`, what that says of the source."""
+
+    check: ModuleType
+    limits: Any
+    facts: tuple[Any, ...] = ()
+
+    @property
+    def action(self) -> str:
+        """What becomes of a record that breaks it: `drop`, unless the limits say `count` or `keep`."""
+        return getattr(self.limits, "action", "drop")
+
+    def broken(self, value: Any) -> str | None:
+        """The reason for which the check would drop a record of this value."""
+        reason: str | None = self.check.decide(value, self.limits, *self.facts)
+        return reason
+
+
+Rules = dict[str, Rule]
 
 
 def prepare(params: Params) -> Rules:
-    """The check and its typed params by name; a rule that has no file stops the run."""
+    """The rule of each check by name; one that has no file stops the run."""
     for name in params:
         if name not in checks.names():
             raise stop(
                 f"params.yaml: filter.{name}: stages/checks has no {name}.py; known are {', '.join(checks.names())}"
             )
     return {
-        name: (checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
+        name: Rule(checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
         for name in checks.names()
         if name in params and params[name] != "off"
     }
+
+
+def informed(rules: Rules, scores: Scores, action: str = "drop") -> Rules:
+    """The rules of an action with what their checks say of the whole source: a pass over it for each with a `summary`."""
+    return {
+        name: rule._replace(facts=(rule.check.summary(values(name, scores), rule.limits),))
+        if hasattr(rule.check, "summary")
+        else rule
+        for name, rule in rules.items()
+        if rule.action == action
+    }
+
+
+def values(name: str, scores: Scores) -> Iterator[Any]:
+    """What one check measured of each record that it was not skipped for; nothing is read before the first is asked for."""
+    yield from (row[name] for _, row in scores(name) if name in row)
 
 
 def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -> Drop | None:
@@ -35,8 +77,8 @@ def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -
     broken = [
         (reason, {name: side[name], **({"ending": "rejected"} if side is not scores else {})})
         for side in (scores, scores.get("rejected", {}))
-        for name, (check, limits) in rules.items()
-        if name in side and (reason := check.decide(side[name], limits))
+        for name, rule in rules.items()
+        if name in side and rule.action == "drop" and (reason := rule.broken(side[name]))
     ]
     if not broken:
         return None
@@ -44,6 +86,14 @@ def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -
     return Drop(
         identifier, source, "filter", reason, evidence | ({"also": [other for other, _ in others]} if others else {})
     )
+
+
+def counted(rules: Rules, scores: Scores, among: Container[str]) -> Counter[str]:
+    """How many of these records give a reason to a rule that only counts."""
+    counting = informed(rules, scores, "count")
+    rows = (row for identifier, row in scores(*counting) if identifier in among) if counting else ()
+    found = (rule.broken(row[name]) for row in rows for name, rule in counting.items() if name in row)
+    return Counter(filter(None, found))
 
 
 if __name__ == "__main__":

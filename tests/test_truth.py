@@ -1,4 +1,4 @@
-"""What dedup finds, held against what is known: graded pairs of our own, and public sets that lie beside the project.
+"""What dedup and the checks find, held against what is known: graded pairs of our own, and public sets beside the project.
 
 The public sets are read from `../shared`, which a clone does not have: those tests are skipped there.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import checks
 from tests.conftest import REPOSITORY, record
 from tests.test_dedup import deduped, pieces
 
@@ -145,3 +146,26 @@ def test_what_others_thinned_by_similarity_is_dropped_here_in_the_same_order() -
     apart = sum(one in gone or other in gone for one, other in losers.items())
     assert apart > 0.9 * len(losers)
     assert len(found(heavy)) / len(heavy) < len(losers) / len(full) / 2
+
+
+@public
+def test_nineteen_sentences_of_twenty_are_told_their_language() -> None:
+    some = [each for number, each in enumerate(checks.other_half(checks.lingua())) if number % 10 == 0]
+    for texts in (some, list(checks.tatoeba()), list(checks.whatlang())):
+        found = checks.told(texts)
+        assert len(found) > 45
+        assert sum(each.right for each in found.values()) > 0.95 * sum(each.texts for each in found.values())
+
+
+@public
+def test_a_model_that_was_never_tuned_repeats_itself_and_one_that_was_does_not() -> None:
+    dropped = [int(value) for _, value, _ in checks.of_repetition()]
+    assert dropped[0] >= 240
+    assert dropped[1] <= 5
+
+
+@public
+def test_what_was_decoded_wrongly_is_found_in_ftfys_own_examples() -> None:
+    damaged, clean = (int(value) for _, value, _ in checks.of_damage())
+    assert damaged > 100
+    assert clean < 10

@@ -3,7 +3,10 @@
 A check has REASONS, `measure(record, params) -> value` and `decide(value, params) -> reason or None`. `Params` are its
 limits, under `filter.<name>` in params.yaml; `Measure`, if it has one, what it measures with, under `measure.<name>`. A
 check that is faster on many records at once has `measure_many(records, params) -> values` too. A check with
-`ENDINGS = True` also looks at the losing ending of a preference pair.
+`ENDINGS = True` also looks at the losing ending of a preference pair. One that must know its whole source (a median, how
+frequent a sentence is) offers `summary(values, params)` over all its values of the source, which it reads once and does not
+keep; `decide` then gets the result as a third argument. A field `action` in Params (keep, count or drop) says what becomes
+of a record that breaks the rule: what is counted is in the report and stays.
 """
 
 import pkgutil

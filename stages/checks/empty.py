@@ -1,12 +1,13 @@
-"""Nothing to learn from: an empty prompt, an empty reply, or a reply that only repeats the prompt."""
+"""Nothing to learn from: an empty prompt, reply or turn, or a reply that only repeats the prompt."""
 
 from msgspec import Struct
 
-from stages.contract.record import Record, prompt, reply
+from stages.contract.record import Message, Record, prompt, reply
 
 REASONS = {
     "empty_prompt": "the prompt has no text",
     "empty_reply": "the reply has no text",
+    "empty_turn": "a turn of the user or the assistant has no text and no call",
     "reply_repeats_prompt": "the reply is the prompt again",
 }
 
@@ -20,7 +21,14 @@ def measure(record: Record, params: None = None) -> str | None:
     asked, said = prompt(record).strip(), reply(record).strip()
     if not asked or not said:
         return "empty_reply" if asked else "empty_prompt"
+    if len(record.messages) > 2 and any(map(blank, record.messages)):
+        return "empty_turn"
     return "reply_repeats_prompt" if len(asked) == len(said) and asked.lower() == said.lower() else None
+
+
+def blank(message: Message) -> bool:
+    """Whether a turn that should say something says nothing; a tool may well return nothing."""
+    return message.role in ("user", "assistant") and not message.tool_calls and not message.content.strip()
 
 
 def decide(value: str | None, params: Params) -> str | None:

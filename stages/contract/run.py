@@ -149,17 +149,29 @@ def run_decide(decide: Callable[..., Drop | None]) -> None:
 
     with running(decide) as (stage, given):
         source = source_argument()
-        drops, _ = decided_on_scores(stage, given, source, scores_of(source))
+        drops, _ = decided_on_scores(stage, given, source, partial(scores_of, source))
         shards.put_rows(paths.dropped("filter", source), drops)
 
 
 def decided_on_scores(
-    stage: ModuleType, given: Any, source: str, scores: Iterable[tuple[str, dict[str, Any]]]
-) -> tuple[list[Drop], dict[str, Any]]:
-    """The drops of one source, told from the scores of its records; and the scores by id."""
-    prepared, by_id = stage.prepare(given), dict(scores)
-    drops = (drop for identifier, row in by_id.items() if (drop := stage.decide(identifier, source, row, prepared)))
-    return checked(drops, stage, by_id.__contains__), by_id
+    stage: ModuleType,
+    given: Any,
+    source: str,
+    scores: Callable[..., Iterable[tuple[str, dict[str, Any]]]],
+    share: float = 1.0,
+) -> tuple[list[Drop], set[str]]:
+    """The drops among a share of one source's records, and the ids of the share, told from the scores of all.
+
+    `scores` is read once more for each rule that needs to know the whole source, and never held in memory.
+    """
+    rules = stage.informed(stage.prepare(given), scores)
+    drops: list[Drop] = []
+    known: set[str] = set()
+    for identifier, row in scores(*rules, "rejected"):
+        if share >= 1 or within(identifier, share):
+            known.add(identifier)
+            drops += filter(None, [stage.decide(identifier, source, row, rules)])
+    return checked(drops, stage, known.__contains__), known
 
 
 class Shard(Struct):

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from stages.contract import engine, params, paths, progress, shards
 from stages.contract.record import Record, decode, decode_record, digest, encode
@@ -32,10 +33,15 @@ CODE = (
 """What the answers of the checks depend on besides the record: a change measures everything again."""
 
 
-def scores_of(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The id and the scores of every record of the source."""
-    for row in map(decode, lines_of(source)):
-        yield row.pop("id"), row
+def scores_of(source: str, *only: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The id and the scores of every record of the source; those of a few checks `only` are read faster."""
+    if not only:
+        for row in map(decode, lines_of(source)):
+            yield row.pop("id"), row
+        return
+    some: Any = msgspec.defstruct("Some", [("id", str), *((name, Any, UNSET) for name in only)])
+    for each in map(msgspec.json.Decoder(some).decode, lines_of(source)):
+        yield each.id, {name: value for name in only if (value := getattr(each, name)) is not UNSET}
 
 
 def lines_of(source: str) -> Iterator[bytes]:

@@ -1,15 +1,18 @@
 """The numbers of the report, from what the stages wrote. Nothing here depends on a clock, a host or an order of files."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from msgspec import Raw, Struct, json
 
+from stages import filter
 from stages.contract import gold, paths, shards
+from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
-from stages.contract.scores import lines_of
+from stages.contract.scores import lines_of, scores_of
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
@@ -58,6 +61,7 @@ class Evidence(Struct):
     exports: dict[str, Any]
     unresolved: list[dict[str, Any]] = []
     overlaps: list[dict[str, Any]] = []
+    noticed: dict[str, int] = {}
 
 
 head = json.Decoder(Head).decode
@@ -95,7 +99,15 @@ def gather(sources: list[str]) -> Evidence:
         decode((paths.ROOT / f"{paths.EXPORTS}/losses.json").read_bytes()),
         list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
+        noticed(sources, index),
     )
+
+
+def noticed(sources: list[str], curated: Container[str]) -> dict[str, int]:
+    """How many curated records give a reason to each rule of `filter` that only counts."""
+    rules = filter.prepare(value("filter", filter.Params))
+    found = (filter.counted(rules, partial(scores_of, source), curated) for source in sources)
+    return dict(sorted(sum(found, Counter()).items()))
 
 
 def told(language: str | None, confidence: float) -> str | None:
@@ -128,6 +140,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "licences": counts(curated["licence"]),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
+        "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
     }

@@ -171,6 +171,13 @@ def personal(by_source: dict[str, dict[str, int]], kinds: dict[str, int]) -> Sen
     return Sentence("Personal data", f"{text} Names and addresses are not looked for.", "personal")
 
 
+def noticed(reasons: dict[str, int]) -> list[Sentence]:
+    """What rules of `filter` that only count have found in the dataset; nothing if they found nothing."""
+    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    told = "; ".join(f"{number:,} {reason} ({meaning('filter', reason)})" for reason, number in ranked)
+    return [Sentence("Noticed", f"Counted and kept: {told}.", "sample", "look")] if ranked else []
+
+
 def records(metrics: dict[str, Any], sample: list[Sampled]) -> Sentence:
     """What a usual record is like, and how one of them starts."""
     at, total = metrics, metrics["dataset"]["examples"]

@@ -56,6 +56,7 @@ def page(
             glance.worst_source(losses),
             glance.duplicates(metrics, groups),
             glance.personal(personal, metrics["personal_data"]),
+            *glance.noticed(metrics["noticed"]),
             glance.records(metrics, sample),
             glance.settings(*in_force),
         ],

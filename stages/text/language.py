@@ -5,9 +5,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from stages.text.scripts import ALONE, NOT_LATIN, possible, script
+
 LOOKED_AT = (100, 200)  # characters of a text; the longer piece is only looked at if the shorter leaves a doubt
 SURE = 0.9  # probability that leaves none: right for 99.9 % of three-sentence texts in 31 languages, as with 300 characters
 LEAST = 0.1  # probability from which a candidate beats the likeliest language, if that is no candidate
+ACCENTED = 10  # letters of a text with others than ASCII's, which say more
+ALONE_FROM = 2  # letters of a script that one language writes
+FORMULA = 10  # letters of Greek: fewer are a formula
+HAN = 10  # letters of Han without kana: fewer may be a Japanese name or title
+MOSTLY = 0.5  # share of its letters that makes a text one of a script
+NORDIC = frozenset(
+    {"da", "no", "sv"}
+)  # Bokmål and Nynorsk are one language here, which together may beat its neighbours
 SHORTEST = 20  # letters; below it the model guesses (measured: "Yes" is Turkish)
 
 
@@ -30,7 +40,9 @@ def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     if len(text) < SHORTEST and text.isascii():
         return None, 0.0
     head = " ".join(text[: LOOKED_AT[-1]].split())
-    if len(head) < 4 * SHORTEST and head.isascii() and sum(map(str.isalpha, head)) < SHORTEST:
+    if not head.isascii() and NOT_LATIN.search(head):
+        return by_script(head, candidates)
+    if len(head) < 4 * SHORTEST and sum(map(str.isalpha, head)) < (SHORTEST if head.isascii() else ACCENTED):
         return None, 0.0
     for length in LOOKED_AT:
         language, share = chosen(head[:length], candidates)
@@ -39,9 +51,28 @@ def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     return language, share
 
 
+def by_script(head: str, candidates: frozenset[str]) -> tuple[str | None, float]:
+    """The same of a text that has letters other than Latin ones: its script may tell, or leave fewer to choose from."""
+    name, letters, share = script(head)
+    if name == "Latn" or share < MOSTLY:
+        return chosen(head, candidates) if sum(map(str.isalpha, head)) >= SHORTEST else (None, 0.0)
+    if name in ALONE and letters >= (FORMULA if name == "Grek" else ALONE_FROM):
+        return ALONE[name], share
+    if letters < (HAN if name == "Hani" else ACCENTED):
+        return None, 0.0
+    left = possible(head, name)
+    if name == "Hani":
+        return "zh", share
+    found = {each: probability for each, probability in ranked(head, 8).items() if each in left and probability}
+    language = max(found, key=lambda each: (each in candidates, found[each]), default=None)
+    return language, round(found[language] / sum(found.values()), 3) if language else 0.0
+
+
 def chosen(line: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     """The likeliest language of a line: the best candidate, unless none is likely."""
     likeliest = ranked(line, 1)
+    if likeliest.keys() & NORDIC and max(likeliest.values()) < SURE:
+        likeliest = dict([max(ranked(line, 8).items(), key=lambda item: item[1])])
     if candidates.issuperset(likeliest):
         return next(iter(likeliest.items()), (None, 0.0))
     among = {
@@ -53,5 +84,9 @@ def chosen(line: str, candidates: frozenset[str]) -> tuple[str | None, float]:
 @lru_cache(1 << 14)
 def ranked(line: str, most: int) -> dict[str, float]:
     """The likeliest languages of a line and their probabilities; asking for one is several times cheaper than for eight."""
-    found = model().predict(f"{line}\n", most, 0.0, "strict")
-    return {label.removeprefix("__label__"): round(min(share, 1.0), 3) for share, label in found}
+    found = {
+        label.removeprefix("__label__"): share for share, label in model().predict(f"{line}\n", most, 0.0, "strict")
+    }
+    if "nn" in found:
+        found["no"] = found.get("no", 0.0) + found.pop("nn")
+    return {language: round(min(share, 1.0), 3) for language, share in found.items()}

@@ -16,7 +16,7 @@ from typing import Any
 from stages.contract.params import stop
 from tests.benchmarks import corpus, usage
 
-PARTS = ("sample", "pipeline", "near", "scale", "truth", "decontaminate", "append", "dask")
+PARTS = ("sample", "pipeline", "near", "scale", "truth", "decontaminate", "checks", "append", "dask")
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
 
