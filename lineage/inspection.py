@@ -70,7 +70,7 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
     values = list(readable(rows[:limit]))
     suggested = {key: value for key, value in (suggestion(values) | given).items() if value is not None}
     source = params.typed({"path": relative(place), "licence": "none"} | suggested, Source, str(place), "--set")
-    collect.check(NAME, source)
+    collect.check(NAME, source, cleaned)
     found = [as_found(row, source, cleaned) for row in rows[:limit]]
     hold(found, filter.prepare(params.of_stage("filter", filter.Params)))
     read = [each for each in found if each.record]

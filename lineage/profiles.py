@@ -56,6 +56,7 @@ SECTIONS = {
     "judge": "The judge",
     "balance": "Balance",
     "split": "Splits",
+    "export": "What goes out",
     "health": "Health",
 }
 FIELDS = ("min", "max", "severity")

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lineage.runs import Run
 from stages import checks
 from stages.contract import profiles
 from stages.contract.params import Source
@@ -28,6 +29,11 @@ def record() -> dict[str, Any]:
 def drop() -> dict[str, Any]:
     """The schema of a line of data/dropped and of data/curated/dropped.jsonl."""
     return msgspec.json.schema(Drop)
+
+
+def run() -> dict[str, Any]:
+    """The schema of a file in data/runs."""
+    return msgspec.json.schema(Run)
 
 
 def params() -> dict[str, Any]:
@@ -61,7 +67,7 @@ def params() -> dict[str, Any]:
     }
 
 
-SCHEMAS = {"record": record, "drop": drop, "params": params}
+SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params}
 
 
 def text(name: str) -> str:

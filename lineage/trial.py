@@ -10,7 +10,6 @@ from typing import Any
 
 from msgspec import Struct, convert, to_builtins
 
-from lineage import browse
 from lineage.browse import Found, records, rows_dropped
 from stages import collect, filter, measure
 from stages.contract import intake, params, paths, run, shards
@@ -23,7 +22,7 @@ from stages.judge import Judged
 TOGETHER = ("dedup", "balance", "split")
 """Stages whose decision on one record depends on the others: they are tried on all records, unless a limit is given."""
 SAMPLE = 500  # records that the other stages are tried on
-STAGES = ("generate", *browse.STAGES)
+STAGES = ("generate", *paths.PER_SOURCE, *paths.GLOBAL)
 """The stages that can be tried: those that make or drop something."""
 
 

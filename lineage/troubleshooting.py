@@ -161,11 +161,25 @@ PITFALLS = (
         "give every record its `tools`; mend the rows that the drops name",
     ),
     Trouble(
+        "preferences do not train: loss stays where it starts",
+        "pairs contradict each other, or their endings differ in nothing but length",
+        "answers.contradictory_pairs",
+        "dataset try dedup --set contradictions=drop",
+        "read `contradictory_pairs` and `preference_cycle` in data/unresolved.jsonl; set `filter.pairs.max_length_ratio`",
+    ),
+    Trouble(
+        "the model may not be sold, or published",
+        "a licence, or the terms of the model that wrote some rows, forbids it",
+        "terms",
+        "dataset try filter --set licence.unknown=drop",
+        "state `licence_field` and `model_field`; let out with `export.licences` only what may go",
+    ),
+    Trouble(
         "personal data is in an answer",
-        "a kind that is not replaced: names and addresses never are",
+        "a kind that is kept, or a spelling that no form knows; names and addresses need a model",
         "personal_data",
         "dataset drill",
-        "add the kind to `collect.redact`; take the source out if it is about people",
+        "set the kind to placeholder or drop in `collect.redact`; take the source out if it is about people",
     ),
     Trouble(
         "`dvc repro` runs everything though one value moved",

@@ -17,12 +17,12 @@ from msgspec import Struct, structs
 
 from stages.contract import gold
 from stages.contract.gold import Evaluation
-from stages.contract.params import stop, value
+from stages.contract.params import of_stage, stop, value
 from stages.contract.record import Drop, Example, Record, conversation, digest, ending, prompt, spoken
 from stages.contract.run import Decision, run_on_all
 from stages.text.normalise import normalise
 from stages.text.overlap import Frozen, Lengths, Match, Row, common_words, freeze, search, text_of, weighed
-from stages.text.personal_data import Kind, redact
+from stages.text.personal_data import Redaction, Rules, placeholders, redact, rules
 from stages.text.runs import Numbers, Words, cut
 from stages.text.shingles import fold
 
@@ -96,17 +96,17 @@ def prepare(given: Params) -> Index:
     """The index of the pinned evaluation sets, and what people said of earlier findings."""
     if wrong := gold.problem():
         raise stop(wrong)
-    kinds, region = value("collect.redact", tuple[Kind, ...]), value("collect.phone_region", str)
+    cleaned = placeholders(rules(of_stage("collect", Redaction)))  # surrogates would need the key, and match no better
     straight = value("collect.quotes", str) == "straight"
-    return built(given, tuple(gold.pins().items()), gold.verdicts_digest(), kinds, region, straight)
+    return built(given, tuple(gold.pins().items()), gold.verdicts_digest(), cleaned, straight)
 
 
 @cache
-def built(given: Params, pins: Any, verdicts: str, kinds: tuple[Kind, ...], region: str, straight: bool) -> Index:
+def built(given: Params, pins: Any, verdicts: str, cleaned: Rules, straight: bool) -> Index:
     """The index of the sets and verdicts with these digests."""
     rows = gold.frozen()
-    made = index(rows, given, lambda text: redact(normalise(text, straight), kinds, region)[0])
-    made.origin, made.verdicts = (given, pins, verdicts, kinds, region, straight), gold.verdicts(rows)
+    made = index(rows, given, lambda text: redact(normalise(text, straight), cleaned)[0])
+    made.origin, made.verdicts = (given, pins, verdicts, cleaned, straight), gold.verdicts(rows)
     return made
 
 

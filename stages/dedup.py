@@ -5,7 +5,8 @@ rating, preferred source, longer, then by id. Each is compared with survivors on
 propose, the exact Jaccard similarity decides: nothing is dropped below the threshold. Pairs that stay, down to the floor,
 are kept for `split`. Preference pairs are compared with each other, labelled answers with those of the same label. Two
 answers to one prompt that are less alike than the threshold are no duplicates: they are listed, and called a conflict where
-they choose differently.
+they choose differently. Preference pairs that contradict each other, or go round in a circle, are listed too, and dropped
+if `contradictions` says so: no ranking is right for all of them.
 
 Off by default: a second look at near-duplicate matches (`verify`), then semantic duplicates, then alike prompts, each pass
 over the survivors of the one before. A survivor takes those dropped for it along, if they are all alike to its own.
@@ -13,7 +14,8 @@ over the survivors of the one before. A survivor takes those dropped for it alon
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct, structs
@@ -25,6 +27,7 @@ from stages.contract.run import Decision, run_on_signatures
 from stages.contract.shards import lines
 from stages.contract.signatures import Signed
 from stages.text.answers import unresolved
+from stages.text.preferences import circles, keep_turned
 from stages.text.shingles import Shingles
 
 if TYPE_CHECKING:
@@ -41,7 +44,10 @@ REASONS = {
     "near_duplicate": "as similar to the survivor as dedup.threshold, or more",
     "semantic_duplicate": "its vector is as alike to the survivor's as dedup.semantic.threshold, or more",
     "alike_prompt": "its prompt is the survivor's but for a few letters: dedup.prompt_edit, or more",
+    "contradictory_pair": "another pair ranks the same two endings the other way round",
+    "preference_cycle": "with other pairs of the prompt it ranks endings in a circle: A over B, B over C, C over A",
 }
+LISTED = 20  # ids in the evidence of one drop
 Share = Annotated[float, Limits(gt=0, le=1, description="cosine of the vectors, to three decimals")]
 Vectors = Annotated[
     str,
@@ -85,6 +91,9 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
             "with each, so it is refused above 50,000 survivors"
         ),
     ] = None
+    contradictions: Annotated[
+        Literal["keep", "drop"], Limits(description="preference pairs that cannot all be right; listed in either case")
+    ] = "keep"
     verify: Annotated[
         Verify | None, Limits(description="look at the vectors of near-duplicates before they are dropped")
     ] = None
@@ -99,24 +108,33 @@ def decide(known: Signed, params: Params) -> Decision:
     check(params)
     order = preferred(known, params)
     columns = {name: column[order] for name, column in known.columns.items()}
-    if params.compare != "conversation":
-        columns["prompt"] = np.zeros_like(columns["prompt"])
+    asked = columns if params.compare == "conversation" else columns | {"prompt": np.zeros_like(columns["prompt"])}
     alike = near(
         known.blocks,
         known.row[order],
         columns["family"],
         columns["folded"],
-        columns["prompt"],
+        asked["prompt"],
         lambda places: texts_of(known, order[places], params),
         Bounds(params.threshold, params.floor, params.recall, params.compared),
         partial(met_on_cluster, known, known.row[order]) if engine.name() == "dask" else None,
     )
-    refused, reasons = further(known, order, columns, alike, params)
+    refused, reasons = further(known, order, asked, alike, params)
+    keep_turned(alike, columns)
+    found = circles(alike.survivor, columns)
+    gone = [*drops(known, order, alike, reasons)]
     stays = alike.survivor < 0
+    if params.contradictions == "drop":
+        gone += contradicted(known, order, found)
+        stays[list(chain(*found))] = False
     left = unresolved(
-        known, np.sort(order[stays]), order[stays & alike.left], order[refused[stays[refused].all(axis=1)]]
+        known,
+        np.sort(order[stays]),
+        order[stays & alike.left],
+        order[refused[stays[refused].all(axis=1)]],
+        [order[circle] for circle in found],
     )
-    return Decision(list(drops(known, order, alike, reasons)), pairs(known, order, alike), {paths.UNRESOLVED: left})
+    return Decision(gone, pairs(known, order, alike, stays), {paths.UNRESOLVED: left})
 
 
 def further(
@@ -207,11 +225,24 @@ def drops(known: Signed, order: "NDArray[np.int64]", alike: "Alike", reasons: Ma
         yield Drop(known.name(loser), names[known.source[loser]], "dedup", reason, evidence)
 
 
-def pairs(known: Signed, order: "NDArray[np.int64]", alike: "Alike") -> list[dict[str, Any]]:
+def contradicted(known: Signed, order: "NDArray[np.int64]", found: list[list[int]]) -> Iterator[Drop]:
+    """The drops of pairs that cannot all be right: none of them stays, and each names the others."""
+    names = list(sources())
+    for circle in found:
+        ids = {place: known.name(order[place]) for place in circle}
+        reason = "contradictory_pair" if len(circle) == 2 else "preference_cycle"
+        for place in circle:
+            others = sorted(name for other, name in ids.items() if other != place)
+            yield Drop(ids[place], names[known.source[order[place]]], "dedup", reason, {"others": others[:LISTED]})
+
+
+def pairs(
+    known: Signed, order: "NDArray[np.int64]", alike: "Alike", stays: "NDArray[np.bool_]"
+) -> list[dict[str, Any]]:
     """The survivors that are alike, the smaller id first: records stand by id, so the place tells."""
     import numpy as np
 
-    stay = (alike.survivor[alike.ones] < 0) & (alike.survivor[alike.others] < 0)
+    stay = stays[alike.ones] & stays[alike.others]
     ends = np.sort(np.stack((order[alike.ones[stay]], order[alike.others[stay]])), axis=0)
     rows = np.lexsort((ends[1], ends[0]))
     names = {place: known.name(place) for place in np.unique(ends).tolist()}

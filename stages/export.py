@@ -1,11 +1,13 @@
 """Write the curated files and every consumer's format.
 
 `data/curated` holds OpenAI messages and nothing else, sorted by id, with an index and all drops beside them. What a
-consumer's format cannot hold is left out of that export only, and counted by what would have been lost.
+consumer's format cannot hold is left out of that export only, and counted by what would have been lost. What `licences` does
+not allow is in none of them: it is a drop of this stage, so that one dataset can go out under several conditions.
+`data/lookup.jsonl` tells which records a text or a person stands in, by digests.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -15,65 +17,82 @@ from msgspec import Struct
 from stages import formats
 from stages.contract import engine, paths, progress
 from stages.contract.params import sources
-from stages.contract.paths import CURATED, EXPORTS, SPLITS, all_drops
-from stages.contract.record import Record, encode, kind
+from stages.contract.paths import CURATED, EXPORTS, LOOKUP, SPLITS, all_drops
+from stages.contract.record import Drop, Record, encode, keys, kind
 from stages.contract.run import Shard, records_of, run_report, survivors
 from stages.contract.shards import drops, rows
+from stages.text import licences
+from stages.text.licences import Allowed
 
+REASONS = {f"export_{reason}": text for reason, text in licences.REASONS.items()}
 FOLDERS = (CURATED, EXPORTS)
 SHAPES = {"example": "openai", "preference": "preference", "labelled": "prompt_completion"}
 PLACES = {"example": CURATED, "preference": f"{CURATED}/preferences", "labelled": f"{CURATED}/labelled"}
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """Which formats are written beside data/curated."""
+    """Which formats are written beside data/curated, and under which licences and makers' terms anything goes out."""
 
     formats: Annotated[tuple[Literal["alpaca", "sharegpt"], ...], Limits(description="modules of stages/formats")] = (
         "alpaca",
         "sharegpt",
     )
+    licences: Annotated[Allowed | None, Limits(description="null lets everything out that filter.licence took in")] = (
+        None
+    )
 
 
 class Written(Struct):
-    """One record as it goes out: its curated line, and its line, or what would be lost, in every format."""
+    """One record as it goes out: its curated line, and its line, or what would be lost, in every format; or why not."""
 
     id: str
     source: str
     kind: str
     line: bytes
     exports: dict[str, bytes | str]
+    keys: set[str]
+    drop: Drop | None = None
 
 
 def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every file."""
     split = {row["id"]: row["split"] for row in rows(paths.ROOT / paths.OUTPUT["split"])}
-    work = partial(written, shapes=params.formats)
+    work = partial(written, params=params)
     left = survivors("export", list(sources()))
     parts = progress.over_files(engine.map(work, left), "export", [shard.path for shard in left])
-    found = sorted((each for part in parts for each in part), key=lambda each: each.id)
+    read = sorted((each for part in parts for each in part), key=lambda each: each.id)
+    found = [each for each in read if not each.drop]
     files: dict[str, list[bytes]] = {f"{CURATED}/{name}.jsonl": [] for name in SPLITS}
     files |= {f"{PLACES[other]}/{name}.jsonl": [] for other in {each.kind for each in found} for name in SPLITS}
     for each in found:
         files[f"{PLACES[each.kind]}/{split[each.id]}.jsonl"].append(each.line)
     index = (encode(indexed(each, split[each.id])) for each in found)
-    dropped = (encode(drop) for drop in sorted(drops(all_drops(list(sources()))), key=lambda drop: drop.id))
-    return (
-        files | exports(found, split, params) | {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped}
-    )
+    here = (each.drop for each in read if each.drop)
+    dropped = map(encode, sorted((*drops(all_drops(list(sources()))), *here), key=lambda drop: drop.id))
+    beside = {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped, LOOKUP: lookup(found)}
+    return {**files, **exports(found, split, params), **beside}
 
 
-def written(shard: Shard, shapes: tuple[str, ...]) -> list[Written]:
+def written(shard: Shard, params: Params) -> list[Written]:
     """What one worker does: the surviving records of a shard in all their outgoing forms."""
-    return [
-        Written(
-            record.id,
-            record.source,
-            kind(record),
-            encode(formats.shape(SHAPES[kind(record)]).write(record)),
-            exported(record, shapes),
-        )
-        for record in records_of(shard)
-    ]
+    return [left_out(record, params) or outgoing(record, params.formats) for record in records_of(shard)]
+
+
+def outgoing(record: Record, shapes: tuple[str, ...]) -> Written:
+    """A record in all its outgoing forms."""
+    line = encode(formats.shape(SHAPES[kind(record)]).write(record))
+    return Written(record.id, record.source, kind(record), line, exported(record, shapes), keys(record))
+
+
+def left_out(record: Record, params: Params) -> Written | None:
+    """A record that may not go out, with the licence or the terms it may not go out for."""
+    found = licences.licence(record.meta.licence, record.meta.terms)
+    reason = licences.refusal(found, params.licences) if params.licences else None
+    if not reason:
+        return None
+    evidence = {"licence": found.licence} | ({"terms": found.terms, "model": record.meta.model} if found.terms else {})
+    drop = Drop(record.id, record.source, "export", f"export_{reason}", evidence)
+    return Written(record.id, record.source, kind(record), b"", {}, set(), drop)
 
 
 def exported(record: Record, shapes: tuple[str, ...]) -> dict[str, bytes | str]:
@@ -98,6 +117,12 @@ def indexed(each: Written, split: str) -> dict[str, Any]:
         "kind": each.kind,
         "digest": blake2b(each.line, digest_size=16).hexdigest(),
     }
+
+
+def lookup(found: list[Written]) -> Iterator[bytes]:
+    """Each key with each record that has it, in the order of the keys."""
+    pairs = sorted((key, each.id) for each in found for key in each.keys)
+    return (encode({"id": identifier, "key": key}) for key, identifier in pairs)
 
 
 def exports(found: list[Written], split: dict[str, str], params: Params) -> dict[str, list[bytes]]:

@@ -98,7 +98,7 @@ def sign(records: list[Record]) -> "NDArray[np.void]":
     texts = [f"{asked}\n{said}" for asked, said, *_ in read]
     table["id"] = numbers([record.id for record in records])
     table["minhash"] = signatures(texts, [cased for _, _, cased, _ in read], shingles)
-    digests = np.frombuffer(b"".join([digests for *_, digests in read]), COLUMNS[1:6])
+    digests = np.frombuffer(b"".join([digests for *_, digests in read]), COLUMNS[1:8])
     for name in digests.dtype.names or ():
         table[name] = digests[name]
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]

@@ -14,10 +14,11 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract import profiles
-from stages.contract.params import sources, value, whole
+from stages.contract.params import of_stage, sources, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
 from stages.reporting import figures, gate, health, page
+from stages.text.personal_data import KINDS, Redaction, modes_of
 from stages.text.visible import visible
 
 FOLDERS = (PLOTS,)
@@ -69,8 +70,10 @@ def card(
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown, see plain
     environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
-    kinds = value("collect.redact", tuple[str, ...])
-    told = {"about": about, "metrics": metrics, "gate": held, "sources": sources(), "kinds": kinds}
+    modes = modes_of(of_stage("collect", Redaction).redact)
+    kinds = {kind: modes[kind] for kind in KINDS if modes.get(kind, "keep") != "keep"}
+    kept = [kind.replace("_", " ") for kind in KINDS if kind not in kinds]
+    told = {"about": about, "metrics": metrics, "gate": held, "sources": sources(), "kinds": kinds, "kept": kept}
     profile, settings = in_force
     own = [(each.path, profiles.plain(each.value), profiles.plain(each.usual)) for each in settings if each.own]
     yield template.render(**told, profile=profile, own=own).rstrip().encode()

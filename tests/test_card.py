@@ -11,10 +11,11 @@ import pytest
 from stages import report
 from stages.contract.params import read_yaml
 from stages.contract.record import Record, decode_record, encode, kind, prompt, reply
+from stages.text.personal_data import KINDS
 from stages.text.tokens import NAME, count
 from tests.conftest import build, json_lines, sample_project, settings_of
 
-STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split")
+STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split", "export")
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,9 @@ def test_the_personal_data(card, built, records) -> None:
     for record in records.values():
         found.update(record.meta.redacted)
     kinds = settings_of(built)["collect"]["redact"]
-    assert table(card, "kind") == [[name, str(found[name])] for name in kinds]
+    assert table(card, "kind") == [
+        [name, mode, str(found[name])] for name in KINDS if (mode := kinds.get(name, "keep")) != "keep"
+    ]
     assert found.total() == sum(
         text.count(f"[{name.upper()}]") for text in map(texts, records.values()) for name in kinds
     )
@@ -216,7 +219,7 @@ def test_the_card_says_what_it_is_for_what_is_wrong_and_how_to_rebuild_it(card: 
     told = read_yaml(built / "params.yaml")["report"]
     assert card.startswith(f"# {told['title']}\n\n{told['intended_use']}\n")
     assert all(f"\n- {fault}\n" in card for fault in told["known_faults"])
-    assert "Not found: names, addresses" in card
+    assert "Not found: name, address, url, and whatever" in card
     assert all(command in card for command in ("\nmake run ", "\ngit diff --exit-code dvc.lock ", "\ndvc pull "))
 
 

@@ -83,7 +83,11 @@ BROKEN_STRUCTURES: list[tuple[str, Record]] = [
     ("result_without_call", turns(USER, result(None), ASSISTANT)),
     ("result_without_call", turns(USER, calling(ROME), result(SECOND), ASSISTANT)),
     ("result_without_call", turns(USER, calling(ROME), result(), result(), ASSISTANT)),
+    ("wrong_argument", turns(USER, calling(ToolCall(FIRST, "weather", {"city": 3})), tools=[CITY])),
+    ("unusable_schema", turns(USER, calling(ROME), tools=[tool(**{"$ref": "file:other.json"})])),
+    ("repeated_call_id", turns(USER, calling(ROME, ToolCall(FIRST, "time", {})))),
 ]
+MATTERS_OF_TASTE = {"calls_without_tools", "turns_do_not_alternate"}
 
 
 @pytest.mark.parametrize(("reason", "broken"), BROKEN_STRUCTURES)
@@ -92,7 +96,8 @@ def test_a_broken_structure_is_dropped_by_its_name(reason: str, broken: Record) 
 
 
 def test_every_fault_of_a_structure_is_planted_here() -> None:
-    assert {reason for reason, _ in BROKEN_STRUCTURES} == set(checks.check("structure").REASONS)
+    reasons = {reason for reason, _ in BROKEN_STRUCTURES}
+    assert reasons == checks.check("structure").REASONS.keys() - MATTERS_OF_TASTE
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from stages.contract import intake, params
 from stages.contract import source as rows_of
 from stages.contract.params import Source, Stop
 from stages.contract.record import Record, decode_record, encode
+from stages.text.personal_data import KINDS
 from tests.conftest import REPOSITORY, SAMPLE, json_lines, stage
 
 EMAIL = "alice.smith@example.org"
@@ -42,7 +43,9 @@ def taken(path: Path, given: collect.Params | None = None, **source: Any) -> tup
     declared, found = Source(path=str(path), licence="CC0-1.0", **source), intake.Taken()
     files = rows_of.files(path, declared.match)
     return list(
-        intake.read_all(collect, "sample", declared, files, given or collect.Params(longest_row=1_000), found)
+        intake.read_all(
+            collect, "sample", declared, files, given or collect.Params(longest_row=1_000, redact=REFUSED), found
+        )
     ), found
 
 
@@ -110,10 +113,21 @@ PAIR_FAULTS = {
     "wrong_type": json.dumps({"prompt": EMAIL, "chosen": None, "rejected": "No."}).encode(),
 }
 PAIR = json.dumps({"prompt": "Hi", "chosen": "Hello.", "rejected": "What?"}).encode() + b"\n"
+MAIL = {"type": "object", "properties": {"to": {"type": "string", "pattern": "@example[.]org$"}}}
+CLEANING_FAULTS = {
+    "personal_data": row(said=f"My number is 219-09-9998, my address {EMAIL}"),
+    "unfit_redaction": chat(
+        {"function": {"name": "mail", "arguments": {"to": EMAIL}}},
+        tools=[{"type": "function", "function": {"name": "mail", "parameters": MAIL}}],
+    ),
+}
+REFUSED = {"ssn": "drop", "email": "placeholder"}
+"""What is done with personal data where these tables are read."""
 FAULTS = [
     *((name, content, row()) for name, content in JSON_FAULTS.items()),
     *((name, content, chat()) for name, content in CHAT_FAULTS.items()),
     *((name, content, PAIR) for name, content in PAIR_FAULTS.items()),
+    *((name, content, row()) for name, content in CLEANING_FAULTS.items()),
 ]
 
 
@@ -500,7 +514,7 @@ def project_of(root: Path, files: dict[str, bytes], **source: Any) -> Path:
     """A project with one source `mine`, a folder of these files."""
     given = params.read_yaml(SAMPLE / "params.yaml")
     given["sources"] = {"mine": {"path": "data/sources/mine", "licence": "CC0-1.0"} | source}
-    given["collect"] = {"longest_row": 1_000}
+    given["collect"] = {"longest_row": 1_000, "redact": dict.fromkeys(KINDS, "keep") | REFUSED}
     folder = root / "data/sources/mine"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -82,7 +82,7 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes(monkeypatch):
             name: [paths.dropped(name), *([paths.OUTPUT[name]] if name in paths.OUTPUT else [])]
             for name in paths.GLOBAL
         },
-        "export": [paths.CURATED, paths.EXPORTS],
+        "export": [paths.CURATED, paths.EXPORTS, paths.LOOKUP],
         "report": [paths.METRICS, paths.GATE, paths.CARD, paths.REPORT, paths.PLOTS],
     }
     written["dedup"].append(paths.UNRESOLVED)
@@ -120,7 +120,7 @@ def imported(path: Path, seen: set[Path]) -> set[Path]:
 def closure(name: str) -> set[str]:
     """The code a stage's answers can depend on. Folders whose files are found by name count whole."""
     files = imported(REPOSITORY / f"stages/{name}.py", set())
-    for folder in ("stages/formats", "stages/checks"):
+    for folder in ("stages/formats", "stages/checks", "stages/text/personal_data"):
         if REPOSITORY / folder / "__init__.py" in files:
             for path in (REPOSITORY / folder).glob("*.py"):
                 imported(path, files)

@@ -5,7 +5,7 @@ import json
 import yaml
 
 from stages.contract import params
-from tests.conftest import choose, run, settings_of
+from tests.conftest import choose, run
 
 WHOLE = {
     "exact duplicate", "near-duplicate", "leaked evaluation row", "email", "phone", "card", "iban", "secret",
@@ -29,15 +29,16 @@ def test_every_fault_is_caught_in_the_sample_and_the_project_is_left_alone(proje
 
 
 def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(project):
-    replaced = [kind for kind in settings_of(project)["collect"]["redact"] if kind != "phone"]
+    modes = {"phone": "keep", "card": "drop", "email": "surrogate"}
     rules = {"repetition": {"max_repeated": 1.0}, "cut_off": "off", "language": {"allowed": ["en", "de"]}}
-    choose(project, {"filter": rules, "collect.redact": replaced, "dedup.threshold": 0.99})
+    choose(project, {"filter": rules, "collect.redact": modes, "dedup.threshold": 0.99})
     found = drilled(project, code=1)
     verdicts = {name: row["verdict"] for name, row in found.items()}
     assert verdicts == dict.fromkeys(WHOLE, "caught") | {
         "loop": "missed", "near-duplicate": "missed", "cut off": "off", "phone": "off",
     }  # fmt: skip
     assert found["near-duplicate"]["how"] == "is in the dataset"
+    assert found["card"]["how"] == "collect: personal_data (card 1)"
     assert found["cut off"]["how"] == "filter.cut_off is off"
 
 

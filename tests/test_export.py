@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import export
-from stages.contract.record import Record, decode, digest, encode
+from stages.contract.record import Record, decode, digest, encode, key_of_text
 from stages.contract.run import Shard
 from stages.export import Params, exported, exports, written
 from tests.conftest import json_lines, record, stage
@@ -108,7 +108,7 @@ def outgoing(records: list[Record]) -> list[export.Written]:
     with TemporaryDirectory() as folder:
         shard = Path(folder) / "00000.jsonl"
         shard.write_bytes(b"".join(encode(each) + b"\n" for each in records))
-        return written(Shard(shard, set()), SHAPES)
+        return written(Shard(shard, set()), Params(formats=SHAPES))
 
 
 def test_curated_rows_hold_messages_and_tools_and_nothing_else(project: Path) -> None:
@@ -306,3 +306,18 @@ def test_what_one_record_becomes_does_not_depend_on_the_others(order: list[int])
     records = everything()
     alone = {each.id: outgoing([each])[0] for each in records}
     assert all(each == alone[each.id] for each in outgoing([records[place] for place in order]))
+
+
+def test_the_lookup_names_the_record_of_every_turn_whatever_its_case_and_of_every_person(built):
+    found = json_lines(built / "data/lookup.jsonl")
+    assert found == sorted(found, key=lambda row: (row["key"], row["id"]))
+    assert len({len(line) for line in (built / "data/lookup.jsonl").read_bytes().splitlines()}) == 1
+    pairs = {(row["key"], row["id"]) for row in found}
+    kept = {row["id"] for row in json_lines(built / "data/curated/index.jsonl")}
+    records = [json_lines(path) for path in built.glob("data/records/*/*.jsonl")]
+    records = [each for rows in records for each in rows if each["id"] in kept]
+    for each in records:
+        turns = [turn for turn in each["messages"] if turn["role"] in ("user", "assistant") and turn.get("content")]
+        assert all((key_of_text(f" {turn['content'].upper()}\n"), each["id"]) in pairs for turn in turns)
+        assert "subject" not in each["meta"] or (each["meta"]["subject"][:16], each["id"]) in pairs
+    assert {row["id"] for row in found} == {each["id"] for each in records} == kept

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stages import formats
 from stages.contract.record import Example, Fault, Message, ToolCall
+from stages.formats import openai
 from tests.conftest import record
 
 USER, ASSISTANT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}
@@ -580,3 +581,65 @@ def test_two_transcripts_that_part_before_the_last_question_are_no_pair() -> Non
 def test_a_text_that_only_mentions_a_speaker_is_an_answer() -> None:
     found = read("preference", {"prompt": "Who speaks?", "chosen": f"First{HUMAN}then me.", "rejected": "Nobody."})
     assert said(found.messages)[-1] == ("assistant", f"First{HUMAN}then me.")
+
+
+# parts that are reasoning and calls, and results that stand in one message
+
+
+def test_reasoning_and_calls_among_the_parts_of_a_message_are_kept() -> None:
+    parts = [
+        {"type": "reasoning", "value": "Two cities."},
+        {"type": "text", "value": "Let me see."},
+        {"type": "tool_call", "value": '{"name": "weather", "arguments": {"city": "Rome"}}'},
+        {"type": "tool_call", "value": {"name": "weather", "arguments": '{"city": "Oslo"}'}},
+    ]
+    (said,) = openai.messages([{"role": "assistant", "content": parts}])
+    assert said.content == "<think>\nTwo cities.\n</think>\n\nLet me see."
+    assert [(call.name, call.arguments) for call in said.tool_calls] == [
+        ("weather", {"city": "Rome"}),
+        ("weather", {"city": "Oslo"}),
+    ]
+
+
+@pytest.mark.parametrize("value", ['{"name": "weather"', "weather", '["weather"]', {"arguments": {}}])
+def test_a_part_that_is_a_broken_call_is_a_fault(value: Any) -> None:
+    with pytest.raises(Fault):
+        openai.messages([{"role": "assistant", "content": [{"type": "tool_call", "value": value}]}])
+
+
+CALLS = [{"name": "weather", "arguments": {"city": city}} for city in ("Rome", "Oslo")]
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        ('["sunny", "rain"]', ["sunny", "rain"]),
+        ('[{"name": "weather", "content": "sunny"}, {"content": {"rain": 3}}]', ["sunny", '{"rain":3}']),
+        ('[{"sky": "blue"}, 7]', ['{"sky":"blue"}', "7"]),
+    ],
+)
+def test_results_of_several_calls_in_one_message_are_given_one_each(returned: str, told: list[str]) -> None:
+    call, *results = openai.messages(
+        [
+            {"role": "assistant", "tool_calls": CALLS},
+            {"role": "tool", "content": returned},
+            {"role": "assistant", "content": "So."},
+        ]
+    )[:-1]
+    assert [(each.tool_call_id, each.content) for each in results] == list(
+        zip([c.id for c in call.tool_calls], told, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [{"role": "tool", "content": '["only one"]'}],
+        [{"role": "tool", "content": "[broken"}],
+        [{"role": "tool", "content": '["a", "b"]'}, {"role": "tool", "content": "c"}],
+        [{"role": "tool", "content": '["a", "b"]', "tool_call_id": "x"}],
+    ],
+)
+def test_other_results_stay_as_they_are(results: list[dict[str, Any]]) -> None:
+    found = openai.messages([{"role": "assistant", "tool_calls": CALLS}, *results])
+    assert [each.content for each in found[1:]] == [each["content"] for each in results]

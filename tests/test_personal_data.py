@@ -1,5 +1,8 @@
 import re
+import sys
+import sysconfig
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import collect
-from stages.contract.record import Example, Message, ToolCall
+from stages.contract.params import Stop
+from stages.contract.record import Example, Fault, Message, ToolCall, encode
 from stages.text import personal_data
-from stages.text.personal_data import KINDS, redact
+from stages.text.personal_data import Redaction, Rules, Scope, finds, rules
+from stages.text.personal_data.kinds import KINDS, MODEL, surrogates
+from tests import private
+
+PATTERNS = tuple(kind for kind in KINDS if kind not in MODEL)
+DEFAULT = rules(Redaction())
+SURROGATES = surrogates(DEFAULT)
+
+
+def only(*kinds: Any, region: str = "US", **more: Any) -> Rules:
+    """Rules that replace these kinds by their names."""
+    return rules(Redaction(redact=kinds, phone_regions=(region,), **more))
+
+
+def redact(text: str, given: Rules = DEFAULT, before: str = "") -> tuple[str, Counter[str]]:
+    """The redacted text with surrogates of a key of the tests."""
+    return personal_data.redact(text, given, before, Scope(lambda: (b"key", "record")))
+
 
 FINDS: dict[str, list[str]] = {
     "email": [
@@ -18,6 +39,11 @@ FINDS: dict[str, list[str]] = {
         "a_b-c%d@x-y.io",
         "root@127-0-0-1.example.com",
         "o.brien@sub.example.museum",
+        "o'brien@example.org",
+        "josé.núñez@correo.example",
+        "анна@почта.рф",
+        "info@müller.example",
+        "ａｌｉｃｅ＠example.org",
     ],
     "secret": [
         "sk-" + "aB3" * 8,
@@ -32,14 +58,17 @@ FINDS: dict[str, list[str]] = {
         "glpat-" + "a1B2_" * 4,
         "pypi-" + "AgEI" * 13,
         "eyJhbGciOiJI.eyJzdWIiOiIx.abc-_DEF123",
-        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----",
-        "-----BEGIN PRIVATE KEY-----\nMIIE\nnever closed",
+        "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN " + "PRIVATE KEY-----\nMIIE\nabc=",
     ],
     "iban": [
         "DE89 3704 0044 0532 0130 00",
         "DE89370400440532013000",
         "GB29 NWBK 6016 1331 9268 19",
         "NO9386011117947",
+        "de89 3704 0044 0532 0130 00",
+        "gb29nwbk60161331926819",
+        "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
         "FR14 2004 1010 0505 0001 3M02 606",
         "MT84 MALT 0110 0001 2345 MTLC AST0 01S",
     ],
@@ -53,9 +82,29 @@ FINDS: dict[str, list[str]] = {
         "6011 1111 1111 1117",
         "2223 0031 2200 3222",
         "3530 1113 3330 0000",
+        "4111\u00a01111\u00a01111\u00a01111",
+        "4111\u20111111\u20111111\u20111111",
+        "4111.1111.1111.1111",
+        "４１１１１１１１１１１１１１１１",
+        "٤١١١١١١١١١١١١١١١",
+        "6304 0000 0000 0000",
+        "6200 0000 0000 0005",
     ],
-    "ssn": ["078-05-1121", "219-09-9998", "536-90-4399"],
-    "ipv6": ["2001:db8::ff00:42:8329", "fe80::1ff:fe23:4567:890a", "2001:0db8:85a3:0000:0000:8a2e:0370:7334"],
+    "ssn": ["078-05-1121", "219-09-9998", "536-90-4399", "536‑90‑4399"],
+    "national_id": [
+        "RSSMRA85T10A562S",
+        "529.982.247-25",
+        "85.07.30-033.28",
+        "131052-308T",
+        "295109912611193",
+        "756.9217.0769.85",
+    ],
+    "ipv6": [
+        "2001:db8::ff00:42:8329",
+        "fe80::1ff:fe23:4567:890a",
+        "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
+        "2001:db8:8000::",
+    ],
     "ipv4": ["203.0.113.7", "8.8.8.8", "10.0.0.12", "192.168.1.254"],
     "phone": [
         "+1 212-555-2368",
@@ -72,21 +121,32 @@ FINDS: dict[str, list[str]] = {
         "+1 2125552368",
         "+44 7911 123456",
         "(212) 5552368",
+        "212‑555‑2368",
+        "+1\u00a0212\u00a0555\u00a02368",
+        "(898)666-3621x0135",
+        "345-899-3560 ext. 4587",
+        "001-518-640-0854",
+        "+46 (0)8 928 571 38",
     ],
 }
 PLACES = ["{}", "Write to {}.", "({})", "is {}, thanks", "new\n{}\nline", "“{}”", "contact: {}", "é {} é", "<b>{}</b>"]
+SAID = {
+    "url": "https://example.org/path?x=1",
+    "birth_date": "1984-03-12",
+}
+"""Kinds that have a find of their own form only where it is said, or not by default."""
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("kind", "find"), [(kind, find) for kind, finds in FINDS.items() for find in finds])
 def test_each_kind_is_found_in_prose_and_only_it_is_replaced(kind: str, find: str, place: str) -> None:
-    if "never closed" in find and place != "{}":
+    if find.endswith("abc="):
         place = "key:\n{}"
-    assert redact(place.format(find), KINDS, "US") == (place.format(f"[{kind.upper()}]"), Counter({kind: 1}))
+    assert redact(place.format(find)) == (place.format(f"[{kind.upper()}]"), Counter({kind: 1}))
 
 
 def test_every_kind_has_a_find_here() -> None:
-    assert set(FINDS) == set(KINDS)
+    assert {*FINDS, *SAID} == set(PATTERNS)
 
 
 @pytest.mark.parametrize(
@@ -183,59 +243,356 @@ def test_every_kind_has_a_find_here() -> None:
 )
 def test_what_only_looks_like_personal_data_stays(clean: str) -> None:
     for text in (clean, f"It is {clean} here", f"({clean})"):
-        assert redact(text, KINDS, "US") == (text, Counter())
+        assert redact(text) == (text, Counter())
 
 
-def test_several_finds_of_several_kinds_are_each_counted() -> None:
-    text = "a@example.org, b@example.org, 10.0.0.12 and 4111 1111 1111 1111"
-    assert redact(text, KINDS, "US") == ("[EMAIL], [EMAIL], [IPV4] and [CARD]", Counter(email=2, ipv4=1, card=1))
+def test_three_hundred_hard_negatives_stay() -> None:
+    texts = private.hard_negatives()
+    assert len(set(texts)) >= 300
+    assert {text: redact(text)[1] for text in texts if redact(text)[1]} == {}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_that_is_not_asked_for_stays(kind: Any) -> None:
-    others = tuple(other for other in KINDS if other != kind)
-    for find in FINDS[kind]:
-        assert not redact(find, others, "US")[1][kind]
-        assert redact(find, (kind,), "US") == (f"[{kind.upper()}]", Counter({kind: 1}))
+def test_of_two_hundred_secrets_95_of_100_are_found() -> None:
+    cases = private.secrets()
+    assert len(cases) >= 200
+    missed = [text for text, value in cases if value in redact(text)[0]]
+    assert len(missed) <= 0.05 * len(cases), missed
+
+
+def code() -> str:
+    """Code of the standard library: modules at its top, which are no tests."""
+    return "\n".join(
+        path.read_text("utf-8", "replace") for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-h]*.py"))
+    )
+
+
+def test_no_secret_or_number_is_found_in_ten_thousand_lines_of_code_and_logs() -> None:
+    text = "\n".join([code(), *private.logs(2_000)])
+    assert text.count("\n") > 10_000
+    addresses = {"email", "ipv4", "ipv6"}  # of authors, and in examples of the network modules
+    assert [text[find.start : find.end] for find in finds(text, DEFAULT) if find.kind not in addresses] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("paid with x,4539148803436467,12/27", "paid with x,[CARD],12/27"),
+        ("cardno4539148803436467 is mine", "cardno[CARD] is mine"),
+        ("card 4539148803436467/12/27", "card [CARD]/12/27"),
+        ("my card: 4 539 148 803 436 467", "my card: [CARD]"),
+        ("my debit card 676222165679 is lost", "my debit card [CARD] is lost"),
+        ("IBAN DE89 3704 0044 0532 0130 00 PLEASE PAY", "IBAN [IBAN] PLEASE PAY"),
+        ("my ssn is 536 90 4399", "my ssn is [SSN]"),
+        ("SSN: 536904399", "SSN: [SSN]"),
+        ("ITIN 912-70-3456", "ITIN [NATIONAL_ID]"),
+        ("Phone: 467 3395", "Phone: [PHONE]"),
+        ("call me at 0494 92 82 32 tonight", "call me at [PHONE] tonight"),
+        ("(37) 788-063-Office, 07700 063 966-Fax", "[PHONE]-Office, [PHONE]-Fax"),
+        ("Phones: 467 3395, 780 6326 and 451 5986", "Phones: [PHONE], [PHONE] and [PHONE]"),
+        ("Tel.: 030/901820", "Tel.: [PHONE]"),
+        ("DOB: 03/14/1984", "DOB: [BIRTH_DATE]"),
+        ("I was born on March 14, 1984 in Rome", "I was born on [BIRTH_DATE] in Rome"),
+        ("date of birth is 14 March 1984", "date of birth is [BIRTH_DATE]"),
+        ("Geburtsdatum: 14.03.1984", "Geburtsdatum: [BIRTH_DATE]"),
+        ("dni 12345678Z", "dni [NATIONAL_ID]"),
+        ("NHS number 943 476 5919", "NHS number [NATIONAL_ID]"),
+        ("his national insurance number AB 12 34 56 C", "his national insurance number [NATIONAL_ID]"),
+        ("redis://default:k3yx81@cache:6379/0", "redis://[SECRET]@cache:6379/0"),
+        ("https://x.example/a?token=a81kfj3Lq0sPz7Wm&page=2", "https://x.example/a?token=[SECRET]&page=2"),
+        ("her password !PurpleSky77.", "her password [SECRET]."),
+        ("see ::ffff:203.0.113.9 there", "see [IPV6] there"),
+        ("请联系alice@example.org谢谢", "请联系[EMAIL]谢谢"),
+        ("发到 用户@例子.公司 吧", "发到 [EMAIL] 吧"),
+    ],
+)
+def test_what_the_text_around_says_counts(text: str, found: str) -> None:
+    assert redact(text)[0] == found
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "2026-05-01 {} 24 hours",
-        "{} {}",
-        "{} 10 AM",
-        "{}, {} or {}",
-        "{}: 2 lines",
-        "at {} 24/7",
+        "order number 4539148803436467",
+        "What is 4539578763621486 * 3?",
+        "467 3395 people came",
+        "order 467 3395 was sent",
+        "ticket no. 212-555-2368",
+        "676222165679 rows",
+        "536904399 bytes",
+        "12345678Z",
+        "the password must be changed",
+        "Einstein was born on 14 March 1879",
+        "Turing was born on 23 June 1912",
+        "call it on 2026-05-01",
+        "F. Scott Fitzgerald (1896-1940)",
+        'PEM = "-----BEGIN " "PRIVATE KEY-----"',
+        "token = tokens[12345678901234567890]",
     ],
+)
+def test_the_same_numbers_stay_where_nothing_says_so(text: str) -> None:
+    assert redact(text) == (text, Counter())
+
+
+def test_several_finds_of_several_kinds_are_each_counted() -> None:
+    text = "a@example.org, b@example.org, 10.0.0.12 and 4111 1111 1111 1111"
+    assert redact(text) == ("[EMAIL], [EMAIL], [IPV4] and [CARD]", Counter(email=2, ipv4=1, card=1))
+
+
+@pytest.mark.parametrize("kind", FINDS)
+def test_a_kind_that_is_not_asked_for_stays(kind: Any) -> None:
+    others = tuple(other for other in FINDS if other != kind)
+    for find in FINDS[kind]:
+        assert not redact(find, only(*others))[1][kind]
+        assert redact(find, only(kind)) == (f"[{kind.upper()}]", Counter({kind: 1}))
+
+
+def test_an_address_of_the_web_is_replaced_only_if_that_is_asked_for() -> None:
+    text = f"see {SAID['url']}, please"
+    assert redact(text) == (text, Counter())
+    assert redact(text, only("url")) == ("see [URL], please", Counter(url=1))
+
+
+def test_where_kinds_overlap_the_one_that_stands_first_is_taken() -> None:
+    text = "https://ann:Xk39sLq8@mail.example.org/?to=a@example.org"
+    assert redact(text, only(*PATTERNS))[1] == Counter(url=1)
+    assert redact(text)[1] == Counter(secret=1, email=1)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-05-01 {} 24 hours", "{} {}", "{} 10 AM", "{}, {} or {}", "{}: 2 lines", "at {} 24/7"]
 )
 @pytest.mark.parametrize("phone", ["212-555-2368", "(212) 555-2368", "212.555.2368", "1-212-555-2368"])
 def test_a_phone_number_is_found_beside_other_numbers(text: str, phone: str) -> None:
-    assert redact(text.replace("{}", phone), KINDS, "US")[0] == text.replace("{}", "[PHONE]")
+    assert redact(text.replace("{}", phone))[0] == text.replace("{}", "[PHONE]")
 
 
-def test_a_number_without_a_country_code_is_of_the_declared_region() -> None:
-    assert redact("020 7946 0958", KINDS, "GB")[0] == "[PHONE]"
-    assert redact("020 7946 0958", KINDS, "US")[0] == "020 7946 0958"
+def test_a_number_without_a_country_code_is_of_a_declared_region() -> None:
+    assert redact("020 7946 0958", only("phone", region="GB"))[0] == "[PHONE]"
+    assert redact("020 7946 0958", only("phone"))[0] == "020 7946 0958"
+
+
+def test_a_national_id_is_of_a_declared_country() -> None:
+    assert redact("cpf 529.982.247-25", only("national_id", national_ids=("br",)))[0] == "cpf [NATIONAL_ID]"
+    assert redact("cpf 529.982.247-25", only("national_id", national_ids=("us",)))[0] == "cpf 529.982.247-25"
+
+
+@pytest.mark.parametrize(
+    ("allow", "text", "left"),
+    [
+        ("support@ourfirm.com", "Support@OurFirm.com or ann@ourfirm.com", "Support@OurFirm.com or [EMAIL]"),
+        (r"/.*@ourfirm\.com/", "ann@ourfirm.com, ann@ourfirm.com.example", "ann@ourfirm.com, [EMAIL]"),
+        ("18005550199", "+1 800-555-0199 or 212-555-2368", "+1 800-555-0199 or [PHONE]"),
+    ],
+)
+def test_what_is_allowed_stays(allow: str, text: str, left: str) -> None:
+    assert redact(text, rules(Redaction(allow=(allow,))))[0] == left
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (Redaction(allow=("/(/",)), "collect.allow: /[(]/ is no pattern"),
+        (Redaction(national_ids=("xx",)), "collect.national_ids: 'xx' is unknown; known are ar, at"),
+        (Redaction(redact={"name": "surrogate"}), "collect.redact.name: no name is surely nobody's"),
+    ],
+)
+def test_a_setting_that_cannot_be_worked_with_stops(given: Redaction, problem: str) -> None:
+    with pytest.raises(Stop) as stopped:
+        personal_data.check(rules(given))
+    assert re.search(problem, str(stopped.value))
+
+
+def test_names_without_the_extra_stop_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    personal_data.presidio.analyzer.cache_clear()
+    with pytest.raises(Stop) as stopped:
+        personal_data.check(only("name"))
+    assert "run `pip install -e '.[presidio]' && python -m spacy download en_core_web_lg`" in str(stopped.value)
+
+
+def test_a_model_finds_names_and_places_and_gives_way_to_what_is_checked(tmp_path: Path) -> None:
+    pytest.importorskip("presidio_analyzer", reason="the extra presidio is not installed")
+    import spacy
+
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PERSON", "pattern": "Ada Kestrel"}, {"label": "GPE", "pattern": "Rome"}])
+    nlp.to_disk(tmp_path / "model")
+    given = only("name", "address", "email", presidio_model=str(tmp_path / "model"))
+    personal_data.check(given)
+    found = redact("Ada Kestrel of Rome, ada@example.org", given)
+    assert found == ("[NAME] of [ADDRESS], [EMAIL]", Counter(name=1, address=1, email=1))
+
+
+# Surrogates
+
+
+VALUES = [
+    (kind, find)
+    for kind, finds in FINDS.items()
+    for find in finds
+    if not personal_data.module(kind).reserved(personal_data.plain(find))  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("kind", "find"), VALUES)
+def test_a_surrogate_is_another_value_that_is_nobodys_and_stays(kind: Any, find: str) -> None:
+    made, counts = redact(find, SURROGATES)
+    assert made != find
+    assert counts == Counter({kind: 1})
+    assert personal_data.module(kind).reserved(made)
+    assert redact(made, SURROGATES) == (made, Counter())
+
+
+def test_a_surrogate_keeps_the_form_and_its_check() -> None:
+    from stdnum import iban, luhn
+
+    card = redact("4111 1111 1111 1112 and 5425-2334-3010-9903", SURROGATES)[0].rpartition(" ")[2]
+    assert re.fullmatch(r"5555-5500-\d{4}-\d{4}", card)
+    assert luhn.is_valid(card.replace("-", ""))
+    account = redact("DE89 3704 0044 0532 0130 00", SURROGATES)[0]
+    assert re.fullmatch(r"DE\d\d 0000 (?:\d{4} ){3}\d\d", account)
+    assert iban.is_valid(account)
+    assert re.fullmatch(r"\(\d{3}\) 555-01\d\d", redact("(212) 555-2368", SURROGATES)[0])
+    assert re.fullmatch(r"01/01/198\d", redact("DOB 03/14/1984", SURROGATES)[0].removeprefix("DOB "))
+    assert redact("AKIA" + "QYLPMN5HHHFPZAM2", SURROGATES)[0].startswith("AKIAEXAMPLE")
+
+
+def test_a_surrogate_is_the_same_for_the_same_value_and_person_and_tells_nothing_without_the_key() -> None:
+    def of(text: str, *whose: Any) -> str:
+        return personal_data.redact(text, SURROGATES, scope=Scope(lambda: whose))[0]  # type: ignore[arg-type, return-value]
+
+    text = "4539 1488 0343 6467, again 4539148803436467, not 4485 2757 4230 8327"
+    first, second, third = re.findall(r"\d[\d ]+\d", of(text, b"k", "ann"))
+    assert first.replace(" ", "") == second != third.replace(" ", "")
+    assert of(text, b"k", "ann") == of(text, b"k", "ann")
+    assert of(text, b"k", "ben") != of(text, b"k", "ann") != of(text, b"l", "ann")
+
+
+# Records
+
+
+def cleaned(example: Example, given: collect.Params | None = None) -> tuple[Example, Counter[str]]:
+    """The example as collect cleans it, and what it counts."""
+    how = collect.cleaning(given or collect.Params(), Scope(lambda: (b"key", "record")))
+    return collect.clean(example, how), how.counts
+
+
+def called(arguments: dict[str, Any], *, schema: Any = None, given: collect.Params | None = None) -> dict[str, Any]:
+    """The arguments of a call as collect cleans them."""
+    tools = [{"function": {"name": "send", "parameters": schema}}] if schema else []
+    found, _ = cleaned(Example([Message("assistant", "", [ToolCall("a" * 9, "send", arguments)])], tools), given)
+    return found.messages[0].tool_calls[0].arguments
 
 
 @pytest.mark.parametrize(("kind", "find"), [(kind, finds[0]) for kind, finds in FINDS.items()])
 def test_each_kind_is_found_in_tool_arguments_tools_names_and_losing_endings(kind: str, find: str) -> None:
-    counts: Counter[str] = Counter()
-    cleaned = collect.cleaner(collect.Params(), counts)
     example = Example(
         [Message("assistant", f"is {find}", [ToolCall("a" * 9, "send", {"to": [{find: find, "n": 1.5}]})], name=find)],
         [{"function": {"description": find, "parameters": {"required": [find], "strict": True}}}],
         [Message("assistant", find)],
     )
-    mark = f"[{kind.upper()}]"
-    assert collect.clean(example, cleaned) == Example(
-        [Message("assistant", f"is {mark}", [ToolCall("a" * 9, "send", {"to": [{mark: mark, "n": 1.5}]})], name=mark)],
-        [{"function": {"description": mark, "parameters": {"required": [mark], "strict": True}}}],
-        [Message("assistant", mark)],
+    before = encode(example)
+    mark, name = f"[{kind.upper()}]", kind.upper()
+    assert cleaned(example) == (
+        Example(
+            [
+                Message(
+                    "assistant", f"is {mark}", [ToolCall("a" * 9, "send", {"to": [{mark: mark, "n": 1.5}]})], name=name
+                )
+            ],
+            [{"function": {"description": mark, "parameters": {"required": [mark], "strict": True}}}],
+            [Message("assistant", mark)],
+        ),
+        Counter({kind: 7}),
     )
-    assert counts == {kind: 7}
+    assert encode(example) == before
+
+
+def test_a_field_s_name_says_what_a_value_is() -> None:
+    given = {
+        "phoneNumber": "467 3395",
+        "count": "467 3395",
+        "customer": {"ssn": "536904399", "date_of_birth": "1984-03-12"},
+        "api_key": "k3Jx81LmQz0sPw7Ty2",
+        "order": {"id": "536904399"},
+    }
+    assert called(given) == {
+        "phoneNumber": "[PHONE]",
+        "count": "467 3395",
+        "customer": {"ssn": "[SSN]", "date_of_birth": "[BIRTH_DATE]"},
+        "api_key": "[SECRET]",
+        "order": {"id": "536904399"},
+    }
+
+
+def test_a_number_stays_a_number_that_is_nobodys() -> None:
+    given = {
+        "card": 4539148803436467,
+        "phone": 2125552368,
+        "tracking": 4539148803436468,
+        "count": 3,
+        "yes": True,
+        "n": 2125552368,
+    }
+    found = called(given)
+    assert {key: found[key] for key in ("tracking", "count", "yes", "n")} == {
+        key: given[key] for key in ("tracking", "count", "yes", "n")
+    }
+    assert re.fullmatch(r"40000000\d{8}", str(found["card"]))
+    assert re.fullmatch(r"\d{3}55501\d\d", str(found["phone"]))
+    assert called(found) == found
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "mail": {"type": "string", "format": "email"},
+        "card": {"type": "string", "pattern": r"^\d{16}$"},
+        "who": {"type": "string", "maxLength": 12},
+        "owner": {"enum": ["ann.smith@corp.example", "nobody"]},
+    },
+}
+
+
+def test_arguments_still_satisfy_the_tools_schema_after_redaction() -> None:
+    found = called({"mail": "ann@corp.org", "card": "4539148803436467"}, schema=SCHEMA)
+    assert re.fullmatch(r"\w+\.\d+@example\.(com|net|org)", found["mail"])
+    assert re.fullmatch(r"40000000\d{8}", found["card"])
+    assert called({"who": "a@b.org"}, schema=SCHEMA) == {"who": "[EMAIL]"}
+    assert called({"owner": "ann.smith@corp.example"}, schema=SCHEMA) == {"owner": "[EMAIL]"}
+
+
+def test_a_record_whose_schema_takes_no_replacement_is_a_fault_without_the_data() -> None:
+    schema = {"type": "object", "properties": {"to": {"type": "string", "pattern": r"@corp\.org$"}}}
+    with pytest.raises(Fault) as fault:
+        called({"to": "ann@corp.org"}, schema=schema)
+    assert fault.value.args == ("unfit_redaction", {"email": 1})
+
+
+@pytest.mark.parametrize("schema", [{"type": "dict"}, {"$ref": "https://schema.example/x"}, 7])
+def test_a_schema_that_is_none_asks_nothing(schema: Any) -> None:
+    assert called({"to": "ann@corp.org"}, schema=schema) == {"to": "[EMAIL]"}
+
+
+def test_a_tools_result_that_is_json_stays_json() -> None:
+    text = '{"phone": 2125552368, "mail": "ann@corp.org", "n": 1.50}'
+    found, counts = cleaned(Example([Message("tool", text)]))
+    assert re.fullmatch(r'\{"phone":\d{3}55501\d\d,"mail":"\[EMAIL\]","n":1.5\}', found.messages[0].content)
+    assert counts == Counter(email=1, phone=1)
+
+
+def test_two_keys_that_are_replaced_alike_keep_both_their_values() -> None:
+    found = called({"a.b@example.org": 1, "c.d@example.org": 2})
+    assert found == {"[EMAIL]": 1, "[EMAIL]_2": 2}
+
+
+def test_keys_that_already_look_numbered_end_the_search_too() -> None:
+    found = called({"[EMAIL]_2": 1, "[EMAIL]_3": 2, "a@example.org": 3, "c@example.org": 4})
+    assert sorted(found.values()) == [1, 2, 3, 4]
+
+
+# Properties
 
 
 PIECES = st.sampled_from(
@@ -265,61 +622,114 @@ PIECES = st.sampled_from(
 )
 
 
+TEXTS = st.lists(PIECES | st.text("0123456789.-+ ():@abAB", max_size=6), max_size=8).map("".join)
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.lists(PIECES | st.text("0123456789.-+ ():@abAB", max_size=6), max_size=8).map("".join))
+@given(TEXTS)
 def test_redacting_twice_changes_nothing(text: str) -> None:
-    once, _ = redact(text, KINDS, "US")
-    assert redact(once, KINDS, "US") == (once, Counter())
+    once, _ = redact(text)
+    assert redact(once) == (once, Counter())
 
 
-@pytest.mark.parametrize("glued", ["+12125552368", "a@b.orgA+", "8.8.8.8.", "(212) 555-2368"])
-def test_a_long_row_of_finds_glued_together_ends(glued: str) -> None:
-    found, counts = redact(glued * 2_000, KINDS, "US")
-    assert found.count("[") == counts.total()
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PIECES, max_size=6).map(" and ".join))
+def test_surrogates_are_not_replaced_again(text: str) -> None:
+    once, _ = redact(text, SURROGATES)
+    assert redact(once, SURROGATES) == (once, Counter())
 
 
 @settings(deadline=None)
 @given(st.lists(PIECES | st.just(" and "), max_size=6).map("".join))
 def test_every_mark_is_counted(text: str) -> None:
-    found, counts = redact(text, KINDS, "US")
-    assert Counter(mark.lower() for mark in re.findall(r"\[([A-Z0-9]+)\]", found)) <= counts
+    found, counts = redact(text)
+    assert Counter(mark.lower() for mark in re.findall(r"\[([A-Z0-9_]+)\]", found)) <= counts
 
 
 @given(st.text("abcdefghijk lmnop.,!?\n", max_size=200))
 def test_words_alone_are_never_touched(text: str) -> None:
-    assert redact(text, KINDS, "US") == (text, Counter())
+    assert redact(text) == (text, Counter())
 
 
-def test_two_keys_that_are_replaced_alike_keep_both_their_values() -> None:
-    cleaned = collect.cleaner(collect.Params(), Counter())
-    found = collect.walked({"a.b@example.org": 1, "c.d@example.org": 2}, cleaned)
-    assert sorted(found.values()) == [1, 2]
-    assert all("@" not in key for key in found)
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_plain_spelling_keeps_every_place(text: str) -> None:
+    assert len(personal_data.plain(text)) == len(text)
 
 
-def test_keys_that_already_look_numbered_end_the_search_too() -> None:
-    cleaned = collect.cleaner(collect.Params(), Counter())
-    found = collect.walked({"[EMAIL]_2": 1, "[EMAIL]_3": 2, "a@example.org": 3, "c@example.org": 4}, cleaned)
-    assert sorted(found.values()) == [1, 2, 3, 4]
+@pytest.mark.parametrize("kind", FINDS)
+def test_the_gate_lets_through_whatever_is_found(kind: Any) -> None:
+    cases = list(FINDS[kind]) + ([text for text, _ in private.secrets()] if kind == "secret" else [])
+    for text in map(personal_data.plain, cases):
+        if any(True for _ in personal_data.module(kind).find(text, DEFAULT)):
+            assert personal_data.possible(text, (kind,)) == [kind], text
 
 
-def test_a_card_written_as_a_number_is_replaced_and_another_number_is_not() -> None:
-    cleaned = collect.cleaner(collect.Params(), Counter())
-    given = {"card": 4539148803436467, "tracking": 4539148803436468, "count": 3, "yes": True}
-    assert collect.walked(given, cleaned) == {**given, "card": "[CARD]"}
+# Hostile texts
 
 
-def test_many_tokens_glued_by_dashes_are_looked_at_once() -> None:
-    text = "eyJaaaaaaaa-" * 50_000
-    assert redact(text, KINDS, "US")[0] == text
+HOSTILE = {
+    "digits": "1",
+    "groups": "1 ",
+    "phones": "+1 212 ",
+    "dots": "1.",
+    "cards": "4539-1488-0343-646",
+    "letters": "a",
+    "at": "a@",
+    "domains": "a@b.",
+    "colons": ":",
+    "hex": "fe80:",
+    "tokens": "eyJaaaaaaaa-",
+    "dotted tokens": "eyJaaaaaaaa.",
+    "armour": "-----BEGIN " + "PRIVATE KEY-----\n",
+    "lines of a key": "-----BEGIN " + "PRIVATE KEY-----\nMIIE\n",
+    "assignments": "password = '",
+    "bearer": "Authorization: Bearer ",
+    "addresses": "a://b:",
+    "queries": "?token=",
+    "labels": "date of birth ",
+    "dates": "1.1.",
+    "ids": "DE89 ",
+    "brackets": "(((",
+    "quotes": "\"'+",
+    "prefixes": "sk-",
+    "odd spaces": "\u00a01",
+    "curl": " curl ",
+    "names": "phone call tel ",
+    "words": "ssn dni nif PAN ",
+}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@given(data=st.data())
-@settings(deadline=None, derandomize=True, max_examples=150)
-def test_the_gate_lets_through_whatever_the_pattern_and_its_check_take(kind: Any, data: Any) -> None:
-    text = data.draw(st.from_regex(personal_data.compiled(kind), fullmatch=True))
-    match = personal_data.compiled(kind).search(text)
-    check = personal_data.CHECKS.get(kind)
-    if match and (check is None or check(match, "DE")):
-        assert kind in list(personal_data.possible(text, KINDS)), text
+def calls(text: str) -> int:
+    """How many functions, of Python and of C, looking at the text takes."""
+    count = 0
+
+    def counted(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counted)
+    try:
+        finds(text, DEFAULT)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_cost_of_hostile_text_grows_with_its_length_and_no_faster(name: str) -> None:
+    redact(HOSTILE[name])
+    short, long = (calls(HOSTILE[name] * (size // len(HOSTILE[name]))) for size in (20_000, 40_000))
+    assert long <= 2.2 * short + 100
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_behind_a_megabyte_of_hostile_text_a_find_is_still_found(name: str) -> None:
+    text = HOSTILE[name] * (1_000_000 // len(HOSTILE[name])) + "\n\nwrite to ann@example.org"
+    assert any(text[find.start : find.end] == "ann@example.org" for find in finds(text, DEFAULT))
+
+
+@pytest.mark.parametrize("glued", ["+12125552368", "a@b.orgA+", "8.8.8.8.", "(212) 555-2368"])
+def test_a_long_row_of_finds_glued_together_ends(glued: str) -> None:
+    found, counts = redact(glued * 2_000)
+    assert found.count("[") == counts.total()

@@ -42,6 +42,8 @@ RAW = [
     "4539 1488 0343 6467",
     "DE89 3704 0044 0532 0130 00",
     "219-09-9998",
+    "14 March 1984",
+    "529.982.247-25",
     "203.0.113.77",
     "2001:db8:85a3::8a2e:370:7334",
     "sk-proj-Zx81LmQpT0vWc93KdhRe77ab",
@@ -119,9 +121,19 @@ def test_planted_html_is_kept_as_data_and_stands_in_no_report_as_html(built):
 
 def test_every_planted_kind_of_fault_has_its_row(built):
     assert {plant["stage"] for plant in PLANTED} == {*paths.PER_SOURCE, *paths.GLOBAL, "report"} - {"balance"}
-    assert {plant["reason"] for plant in PLANTED if plant["effect"] == "redacted"} == set(
-        settings_of(SAMPLE)["collect"]["redact"]
-    )
+    modes = settings_of(SAMPLE)["collect"]["redact"]
+    replaced = {kind for kind, mode in modes.items() if mode != "keep"}
+    assert {plant["reason"] for plant in PLANTED if plant["effect"] == "redacted"} == replaced
+
+
+def test_the_ledger_beside_the_origins_says_of_every_record_what_was_replaced_in_it(built):
+    rows = [row for path in built.glob("data/origins/*/[0-9]*.jsonl") for row in json_lines(path)]
+    records = [
+        decode_record(line) for path in built.glob("data/records/*/*.jsonl") for line in path.read_bytes().splitlines()
+    ]
+    ledger = {row["id"]: row.get("redacted", {}) for row in rows}
+    assert ledger == {record.id: record.meta.redacted for record in records}
+    assert any(ledger.values())
 
 
 def test_every_float_is_written_with_at_most_three_decimals(built):

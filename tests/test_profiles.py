@@ -58,6 +58,7 @@ def test_every_param_of_a_stage_that_decides_has_a_value_in_every_profile(part, 
 
 def test_what_a_type_says_is_what_the_usual_profile_says():
     values = profiles.values(profiles.DEFAULT)
+    values["collect"]["redact"] = [kind for kind, mode in values["collect"]["redact"].items() if mode != "keep"]
     for part in GOVERNED:
         kind = import_module(f"stages.{part}").Params
         assert msgspec.convert(values[part], kind) == kind(), part

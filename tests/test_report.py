@@ -26,7 +26,11 @@ KEPT = {
     "topic": "sync",
     "method": "human",
     "licence": "CC0-1.0",
+    "terms": None,
     "redacted": {},
+    "tools_defined": None,
+    "tools_unused": None,
+    "tools_wrong_flag": None,
     "prompt_tokens": 10.0,
     "reply_tokens": 20.0,
     "tokens": 30.0,
@@ -60,6 +64,13 @@ def evidence(*rows: dict[str, Any], drops: tuple[Drop, ...] = (), read: int | No
 def counted(found: Evidence) -> dict[str, Any]:
     """All figures."""
     return figures.metrics(found, SHARES)
+
+
+def test_unused_tools_wrong_flags_and_makers_terms_are_counted() -> None:
+    using = {"tools_defined": 3.0, "tools_unused": 2.0, "tools_wrong_flag": 1.0, "terms": "free"}
+    found = counted(evidence({}, using, using | {"tools_wrong_flag": 0.0}, using | GONE))
+    assert found["tools"] == {"records": 2, "unused_share": 0.667, "wrong_parallel_flags": 1}
+    assert found["terms"] == {"free": 2}
 
 
 def with_value(metrics: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -194,3 +194,21 @@ def test_a_record_is_shown_as_it_was_in_another_version(shared):
         for rev in ((), ("--rev", "HEAD"))
     ]
     assert count[0] == 5 < 60 < count[1]
+
+
+def test_a_model_is_audited_and_an_example_found_where_only_the_remote_has_the_bytes(shared):
+    root = clone(shared, "audited")
+    dvc(root, "pull", "data/curated")
+    run("dataset", "link", "tiny", "--run", "one", "--data", "train", cwd=root, **GIT)
+    for folder in (".dvc/cache", "data/curated"):
+        shutil.rmtree(root / folder)
+    found = json.loads(run("dataset", "audit", "tiny", "--json", cwd=root, **GIT).stdout)
+    assert {line["verdict"] for line in found["lines"] if line["kind"] != "model"} == {"verified"}
+    reasons = {line["name"]: line["reason"] for line in found["lines"]}
+    assert (reasons["data/curated"], reasons["support"]) == ("in the remote local", "in git")
+    assert not (root / "data/curated").exists()
+    row = json.loads((shared / "data/curated/index.jsonl").read_text().splitlines()[0])
+    asked = ("dataset", "audit", "--example", row["id"])
+    assert "unread" in run(*asked, cwd=root, code=1, **GIT).stdout
+    assert f"1 in {row['split']} of {row['source']}" in run(*asked, "--fetch", cwd=root, **GIT).stdout
+    assert len(list((root / ".dvc/cache/files/md5").glob("??/*"))) == 2  # the list of files and the index

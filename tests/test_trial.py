@@ -48,7 +48,7 @@ def test_what_is_foretold_of_the_filter_is_what_a_run_does(at_built, tmp_path, p
     assert found.before.keys() == dropped_by(at_built, "filter")
     assert {drop.id for drop in found.dropped} == found.after.keys() - found.before.keys()
     assert {drop.id for drop in found.released} == found.before.keys() - found.after.keys()
-    assert found.looked_at == 702
+    assert found.looked_at == 705
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_rows_of_the_sources_are_read_again_for_collect(at_built):
     found = trial.attempt("collect", {"collect.longest_row": 1_500}, limit=10_000)
     assert {drop.reason for drop in found.dropped} == {"too_long"}
     assert not found.released
-    assert found.looked_at == 710
+    assert found.looked_at == 713
 
 
 def test_what_would_be_generated_is_shown_as_records(at_built):
@@ -168,7 +168,7 @@ def test_nothing_is_written(built):
 
 def test_the_command_says_what_changes_and_why(built):
     text = run("dataset", "whatif", "filter.length.max_reply_tokens=60", "--rows", "1", cwd=built).stdout
-    assert text.startswith("filter with filter.length.max_reply_tokens=60 (now 4000)\n702 looked at: ")
+    assert text.startswith("filter with filter.length.max_reply_tokens=60 (now 4000)\n705 looked at: ")
     assert "newly dropped" in text
     assert "reply_too_long" in text
     listed = json.loads(run("dataset", "whatif", "filter.length.max_reply_tokens=60", "--json", cwd=built).stdout)

@@ -1,10 +1,16 @@
-"""Roles, turn order and tool calls: what a chat template or a trainer would refuse, or train on wrongly."""
+"""Roles, turn order and tool calls: what a chat template or a trainer would refuse, or train on wrongly.
 
-from typing import Any
+The arguments of a call are held against its tool's own JSON Schema, as `stages/text/tool_schema.py` reads it. What is kept
+is the first fault with the turn it stands in (from 0), and what only some trainers mind, on which the limits decide.
+"""
 
+from typing import Annotated, Any
+
+from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.record import Message, Record
+from stages.contract.record import Message, Record, ToolCall
+from stages.text.tool_schema import Wrong, wrong
 
 ENDINGS = True
 REASONS = {
@@ -14,18 +20,45 @@ REASONS = {
     "unknown_tool": "a call names a tool that the record does not define",
     "missing_argument": "a call lacks an argument that its tool requires",
     "unknown_argument": "a call has an argument that its tool does not define",
+    "wrong_argument": "an argument of a call is not what its tool's schema allows",
+    "unusable_schema": "a tool that is called has a schema that cannot be used: too large, too deep, or elsewhere",
+    "repeated_call_id": "two calls of a turn have one id",
     "unanswered_call": "a call in the middle of the conversation has no result",
     "result_without_call": "a tool's result answers no call",
+    "calls_without_tools": "tools are called, and the record defines none",
+    "turns_do_not_alternate": "user and assistant do not take turns, the user first",
 }
+LONGEST = 80  # characters of a tool's name in the evidence
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
-    """Nothing to set: a broken structure is never trained on."""
+    """What only some trainers mind; a broken structure is never trained on."""
+
+    require_tools: Annotated[bool, Limits(description="drop calls of tools that the record does not define")] = False
+    alternate: Annotated[
+        bool,
+        Limits(description="drop two turns of one side in a row, as the templates of Gemma, Llama 2 and Mistral do"),
+    ] = False
 
 
-def measure(record: Record, params: None = None) -> str | None:
-    """The first thing that is wrong, or None."""
-    return turn_fault(record.messages) or call_fault(record)
+class Finding(Struct, omit_defaults=True):
+    """A fault: its turn, the tool that is called, the place in the arguments, and the broken keyword of its schema."""
+
+    fault: str
+    turn: int | None = None
+    tool: str = ""
+    at: str = ""
+    rule: str = ""
+
+
+def measure(record: Record, params: None = None) -> list[Finding] | None:
+    """What is wrong: the first fault, then those that are a matter of taste; None of a whole record."""
+    roles = [message.role for message in record.messages if not message.tool_calls]
+    if roles == ["user", "assistant"] and len(record.messages) == 2:
+        return None  # most records are one exchange
+    order = turn_fault(record.messages)
+    fault = Finding(order) if order else call_fault(record)
+    return [each for each in (fault, undefined(record), crowding(record.messages)) if each] or None
 
 
 def turn_fault(messages: list[Message]) -> str | None:
@@ -38,41 +71,55 @@ def turn_fault(messages: list[Message]) -> str | None:
     return None if roles[-1] == "assistant" else "last_turn_not_assistant"
 
 
-def call_fault(record: Record) -> str | None:
+def call_fault(record: Record) -> Finding | None:
     """What is wrong with the tool calls and their results."""
-    schemas = {
-        tool["function"].get("name"): tool["function"].get("parameters")
-        for tool in record.tools
-        if isinstance(tool.get("function"), dict) and isinstance(tool["function"].get("name"), str)
-    }
     waiting: set[str] = set()
-    for message in record.messages:
+    for turn, message in enumerate(record.messages):
         if message.role == "tool":
             if message.tool_call_id not in waiting:
-                return "result_without_call"
+                return Finding("result_without_call", turn)
             waiting.remove(message.tool_call_id)
             continue
         if waiting:
-            return "unanswered_call"
+            return Finding("unanswered_call", turn)
         for call in message.tool_calls:
-            fault = argument_fault(call.arguments, schemas[call.name]) if call.name in schemas else "unknown_tool"
-            if fault and record.tools:
-                return fault
+            if fault := wrong_call(call, record.tools):
+                return Finding(fault.fault, turn, call.name[:LONGEST], fault.at, fault.rule)
+            if call.id in waiting:
+                return Finding("repeated_call_id", turn, call.name[:LONGEST])
             waiting.add(call.id)
     return None
 
 
-def argument_fault(arguments: dict[str, Any], schema: Any) -> str | None:
-    """Whether the names of the arguments are those that the tool's schema requires and defines."""
-    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+def wrong_call(call: ToolCall, tools: list[dict[str, Any]]) -> Wrong | None:
+    """What is wrong with a call by the definition of its tool; the last of several with one name counts."""
+    if not tools:
         return None
-    required = schema.get("required") or []
-    if isinstance(required, list) and any(str(name) not in arguments for name in required):
-        return "missing_argument"
-    closed = schema.get("additionalProperties") is not True
-    return "unknown_argument" if closed and any(name not in schema["properties"] for name in arguments) else None
+    functions = [tool.get("function") for tool in tools]
+    named = [each for each in functions if isinstance(each, dict) and each.get("name") == call.name]
+    return wrong(call.arguments, named[-1].get("parameters")) if named else Wrong("unknown_tool")
 
 
-def decide(value: str | None, params: Params) -> str | None:
-    """The fault is the reason."""
-    return value
+def undefined(record: Record) -> Finding | None:
+    """The first call in a record that defines no tools."""
+    called = (turn for turn, message in enumerate(record.messages) if message.tool_calls)
+    return None if record.tools or (turn := next(called, None)) is None else Finding("calls_without_tools", turn)
+
+
+def crowding(messages: list[Message]) -> Finding | None:
+    """The first turn that is not its side's. A tool's result hands the turn back to the assistant."""
+    expected = "user"
+    for turn, message in enumerate(messages):
+        if message.role not in ("system", "tool"):
+            if message.role != expected:
+                return Finding("turns_do_not_alternate", turn)
+            expected = "assistant" if message.role == "user" or message.tool_calls else "user"
+    return None
+
+
+def decide(value: list[dict[str, Any]] | None, params: Params) -> str | None:
+    """The first fault that is not allowed."""
+    if not value:
+        return None
+    allowed = {"calls_without_tools": not params.require_tools, "turns_do_not_alternate": not params.alternate}
+    return next((str(each["fault"]) for each in value if not allowed.get(each["fault"])), None)

@@ -25,7 +25,7 @@ from stages.contract.source import Row, value_of
 
 FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z_ -]{0,40}")
 LOOKED_AT = 20  # rows whose field names are looked for: rows that are lists have none, and are not parsed twice
-DECLARED = ("topic", "created", "subject", "rating")
+DECLARED = ("topic", "created", "subject", "rating", "model")
 """What a source can name a field for, besides its id."""
 
 
@@ -37,16 +37,21 @@ class Read(Struct):
     declared: str = ""
     content: str = ""
     drop: Drop | None = None
+    redacted: dict[str, int] = {}
     known: tuple[str, ...] = ()
     bytes: int = 0
 
 
 class Taken(Struct):
-    """What is known of a source while it is read: one entry per record, in order, and everything else."""
+    """What is known of a source while it is read: one entry per record, in order, and everything else.
+
+    `redacted` is the ledger: by the place of a record, how much of each kind was replaced in it, and nothing of the data.
+    """
 
     declared: list[str] = []
     content: list[str] = []
     origins: list[str] = []
+    redacted: dict[int, dict[str, int]] = {}
     offsets: array = msgspec.field(default_factory=lambda: array("Q"))  # type: ignore[type-arg]
     drops: list[tuple[Drop, str]] = []
     repairs: Counter[str] = msgspec.field(default_factory=Counter)
@@ -94,7 +99,7 @@ def read_all(
     stage: ModuleType, name: str, source: Source, files: list[Path], given: Any, taken: Taken
 ) -> Iterator[Read]:
     """Every row of every file after `read`, in order; blocks of rows are read in parallel."""
-    stage.check(name, source)
+    stage.check(name, source, given)
     limits = rows_of.Limits(given.longest_row, given.largest_file)
     work = partial(read_block, stage=stage.__name__, name=name, source=source, params=given)
     for file in files:
@@ -151,9 +156,9 @@ def read_row(row: Row, read: Callable[..., Record], stage: str, name: str, **con
         decode_record(line)
     except Fault as fault:
         return Read(row.origin, drop=Drop(row_id(name, row), name, stage, fault.reason, fault.evidence))
-    return Read(
-        row.origin, line, declared, content, known=tuple(field for field in DECLARED if getattr(record.meta, field))
-    )
+    known = tuple(field for field in DECLARED if getattr(record.meta, field))
+    known = (*known, *(["url"] if "domain" in record.meta.extra else []))
+    return Read(row.origin, line, declared, content, redacted=record.meta.redacted, known=known)
 
 
 def row_id(name: str, row: Row) -> str:
@@ -171,6 +176,8 @@ def keep(read: Read, taken: Taken, write: Callable[[bytes], Any]) -> None:
     taken.declared.append(read.declared)
     taken.content.append(read.content)
     taken.origins.append(read.origin)
+    if read.redacted:
+        taken.redacted[len(taken.origins) - 1] = read.redacted
     taken.known.update(read.known)
 
 
@@ -223,8 +230,13 @@ def write_shards(ids: list[str], taken: Taken, spool: Path, records: Path, origi
                 for identifier, line in zip(ids[start:end], file, strict=False)
             )
             shards.write(records / shards.name(number), lines)
-            found = zip(ids[start:end], taken.origins[start:end], strict=True)
-            shards.write(origins / shards.name(number), (encode({"id": i, "origin": origin}) for i, origin in found))
+            shards.write(origins / shards.name(number), (traced(place, ids, taken) for place in range(start, end)))
+
+
+def traced(place: int, ids: list[str], taken: Taken) -> bytes:
+    """Where a record came from, and the ledger of what was replaced in it."""
+    row = {"id": ids[place], "origin": taken.origins[place]}
+    return encode(row | ({"redacted": taken.redacted[place]} if place in taken.redacted else {}))
 
 
 def cuts(ids: list[str], origins: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -269,7 +281,7 @@ def counted(taken: Taken, ids: list[str], files: int) -> dict[str, Any]:
 def check_fields(name: str, source: Source, taken: Taken) -> None:
     """Stop at a declared field that no row has: it is misspelt, and what depends on it would silently not happen."""
     found = taken.known | Counter({"id": sum(map(bool, taken.declared))})
-    for field in ("id", *DECLARED):
+    for field in ("id", *DECLARED, *(["url"] if source.kind == "web" else [])):
         if (theirs := getattr(source, f"{field}_field")) and not found[field]:
             have = f"the first row has {', '.join(taken.fields)}; " if taken.fields else ""
             raise stop(

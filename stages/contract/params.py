@@ -36,6 +36,9 @@ class Source(Struct, forbid_unknown_fields=True, frozen=True):
         str, Limits(description="a file, or a folder of batches; .jsonl, .json or .csv, each also .gz", min_length=1)
     ]
     licence: Annotated[str, Limits(description="SPDX identifier", min_length=1)]
+    kind: Annotated[
+        Literal["written", "web"], Limits(description="web: pages, which are checked for what only pages have")
+    ] = "written"
     match: Annotated[str, Limits(description="which files of a folder to read")] = "*"
     shape: Annotated[str | None, Limits(description="a module of stages/formats; detected when absent")] = None
     fields: Annotated[dict[str, str], Limits(description="our field name: the name in the rows")] = {}
@@ -44,6 +47,12 @@ class Source(Struct, forbid_unknown_fields=True, frozen=True):
     created_field: str | None = None
     subject_field: Annotated[str | None, Limits(description="the person a row is about; kept as a keyed hash")] = None
     rating_field: str | None = None
+    licence_field: Annotated[
+        str | None, Limits(description="a row's own licence; of a row without one none is known")
+    ] = None
+    url_field: Annotated[str | None, Limits(description="where a page was found; its domain is kept")] = None
+    model: Annotated[str | None, Limits(description="the language model that wrote the rows")] = None
+    model_field: str | None = None
     method: Literal["unknown", "human", "log", "template", "model", "augmented"] = "unknown"
     external: Annotated[bool, Limits(description="allow a path outside the repository")] = False
 

@@ -10,6 +10,8 @@ PER_SOURCE = ("collect", "filter")
 """Stages that write one file of drops per source; their order is the order they run in."""
 GLOBAL = ("dedup", "decontaminate", "judge", "balance", "split")
 """Stages that see all sources at once and write one file of drops each, in the order they run in."""
+DROPPING = (*PER_SOURCE, *GLOBAL, "export")
+"""Stages that drop, in the order they run."""
 STAGES = ("resolve", "generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
 
 OUTPUT = {
@@ -28,6 +30,8 @@ UNRESOLVED = "data/unresolved.jsonl"
 SPLITS = ("train", "validation", "test")
 CURATED = "data/curated"
 EXPORTS = "data/exports"
+LOOKUP = "data/lookup.jsonl"
+"""Which curated records a text or a person stands in: sorted digests, so that a lookup reads none of the texts."""
 EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
 VERDICTS = "data/eval/verdicts.jsonl"
@@ -61,7 +65,9 @@ def signatures(source: str) -> Path:
 
 
 def dropped(stage: str, source: str = "") -> Path:
-    """The drops of a stage; `source` for the stages that run per source."""
+    """The drops of a stage; `source` for the stages that run per source. Those of `export` stand among all others."""
+    if stage == "export":
+        return ROOT / f"{CURATED}/dropped.jsonl"
     return ROOT / "data/dropped" / (f"{stage}/{source}.jsonl" if stage in PER_SOURCE else f"{stage}.jsonl")
 
 

@@ -23,6 +23,8 @@ COLUMNS: list[Any] = [
     ("prompt", "<u8"),  # what it answers; 0 for nothing
     ("tools", "<u8"),  # the tools it calls; 0 where there are none to call
     ("answer", "<u8"),  # what it calls them with, or the word or two it says; 0 for a longer text
+    ("chosen", "<u8"),  # of a pair: its winning ending and its losing one, folded; else 0
+    ("rejected", "<u8"),
     ("family", "u1"),  # its kind, and its label
     ("method", "u1"),  # who wrote it, the most trusted first
     ("rating", "<f4"),

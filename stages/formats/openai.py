@@ -1,6 +1,7 @@
 """OpenAI chat: `{"messages": [{"role", "content", "tool_calls"?}], "tools"?, "label"?}`, or a bare list of messages.
 
-Read: content may be null, a string or a list of text parts; arguments a JSON string or an object; ids anything.
+Read: content may be null, a string or a list of parts: texts, tool calls, and reasoning, which is kept as the text between
+<think> and </think> that chat templates know; arguments a JSON string or an object; ids anything.
 Written: arguments as a JSON string, content null beside tool calls, no key that the format does not know.
 """
 
@@ -36,7 +37,38 @@ def messages(given: Any, field: str = "messages") -> list[Message]:
     if not isinstance(given, list):
         raise Fault("wrong_type", {"field": field, "expected": "list", "found": type(given).__name__})
     ids: dict[str, str] = {}
-    return [message(each, f"{field}[{place}]", ids, place) for place, each in enumerate(given)]
+    apart = [each for place in range(len(given)) for each in results(given, place)]
+    return [message(each, f"{field}[{place}]", ids, place) for place, each in enumerate(apart)]
+
+
+def results(given: list[Any], place: int) -> list[Any]:
+    """The message in this place; one for each call, where it holds the results of all calls before it, in a list."""
+    here, before, after = given[place], given[place - 1] if place else None, given[place + 1 :]
+    if (
+        not is_result(here)
+        or not isinstance(before, dict)
+        or (after and is_result(after[0]))
+        or here.get("tool_call_id")
+    ):
+        return [here]
+    try:
+        said = content(here.get("content"), "")
+        calls = called(before, "") if said.lstrip().startswith("[") else []
+        found = parse(said.encode("utf-8", "replace")) if len(calls) > 1 else []
+    except Fault:
+        return [here]
+    return [{**here, "content": told(each)} for each in found] if found and len(found) == len(calls) else [here]
+
+
+def is_result(given: Any) -> bool:
+    """Whether a message is what a tool returned."""
+    return isinstance(given, dict) and ROLES.get(str(given.get("role"))) == "tool"
+
+
+def told(result: Any) -> str:
+    """What a tool returned, as text, without the object that names its call."""
+    said = result["content"] if isinstance(result, dict) and "content" in result else result
+    return said if isinstance(said, str) else encode(said).decode()
 
 
 def message(given: Any, field: str, ids: dict[str, str], place: int) -> Message:
@@ -63,9 +95,12 @@ def message(given: Any, field: str, ids: dict[str, str], place: int) -> Message:
 
 
 def called(given: dict[str, Any], field: str) -> list[Any]:
-    """The tool calls of a message, the one old-style function call among them."""
+    """The tool calls of a message, the one old-style function call and those among the parts of its content too."""
     if isinstance(given.get("function_call"), dict):
         return [{"function": given["function_call"]}]
+    parts = given.get("content")
+    if among := [part for part in parts if is_call(part)] if isinstance(parts, list) else []:
+        return [part_call(part, f"{field}.content") for part in among]
     calls = given.get("tool_calls") or []
     if not isinstance(calls, list):
         raise Fault("wrong_type", {"field": f"{field}.tool_calls", "expected": "list", "found": type(calls).__name__})
@@ -86,14 +121,32 @@ def content(given: Any, field: str) -> str:
         return ""
     if not isinstance(given, list):
         return text(given, field)
-    return "".join(part_text(part, f"{field}[{place}]") for place, part in enumerate(given))
+    return "".join(part_text(part, f"{field}[{place}]") for place, part in enumerate(given) if not is_call(part))
 
 
 def part_text(part: Any, field: str) -> str:
     """The text of one part of a message's content."""
-    if not isinstance(part, dict) or part.get("type", "text") != "text":
+    kind = part.get("type", "text") if isinstance(part, dict) else None
+    if kind not in ("text", "reasoning"):
         raise Fault("not_text", {"field": field})
-    return text(part.get("text", part.get("value")), f"{field}.text")
+    said = text(part.get("text", part.get("value")), f"{field}.text")
+    return said if kind == "text" else f"<think>\n{said}\n</think>\n\n"
+
+
+def is_call(part: Any) -> bool:
+    """Whether a part of a message's content is a tool call."""
+    return isinstance(part, dict) and part.get("type") == "tool_call"
+
+
+def part_call(part: dict[str, Any], field: str) -> Any:
+    """The call that a part holds, as an object or as the JSON text of one."""
+    given = part.get("value", part)
+    if not isinstance(given, str):
+        return given
+    try:
+        return parse(given.encode("utf-8", "replace"))
+    except Fault as fault:
+        raise Fault("bad_arguments", {"field": field, "found": fault.reason}) from None
 
 
 def tool_call(given: Any, field: str, ids: dict[str, str], place: str) -> ToolCall:

@@ -25,7 +25,7 @@ DROP_BYTES, GROUP_BYTES, SAMPLE_BYTES = 620_000, 160_000, 330_000  # of the page
 ENTRY = 1_100  # bytes of markup around an entry
 DROP_LENGTH, GROUP_LENGTH, SAMPLE_LENGTH = 1_200, 800, 3_000  # characters of a record
 ORIGIN, SAID = 200, 400  # characters of a path and of evidence
-ORDER = (*paths.PER_SOURCE, *paths.GLOBAL)
+ORDER = paths.DROPPING
 
 
 class Shown(Struct, frozen=True):
@@ -154,7 +154,7 @@ def groups(drops: list[Drop]) -> dict[str, list[Drop]]:
     """The drops of dedup by the survivor they were dropped for, the largest group first."""
     found: dict[str, list[Drop]] = defaultdict(list)
     for drop in drops:
-        if drop.stage == "dedup":
+        if drop.stage == "dedup" and "survivor" in drop.evidence:
             found[drop.evidence["survivor"]].append(drop)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 

@@ -1,7 +1,7 @@
 """The numbers of the report, from what the stages wrote. Nothing here depends on a clock, a host or an order of files."""
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -43,10 +43,19 @@ class Language(Struct):
     reply: tuple[str | None, float]
 
 
+class Tools(Struct):
+    """What the check `tools` measured."""
+
+    defined: int
+    unused: int
+    wrong_flag: bool
+
+
 class Measured(Struct):
     """The part of a row of scores that figures need; a check that was skipped is missing."""
 
     id: str
+    tools: Tools | None = None
     length: Length | None = None
     language: Language | None = None
 
@@ -74,10 +83,12 @@ def gather(sources: list[str]) -> Evidence:
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
     )
     table = pd.DataFrame.from_records(
-        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.redacted, bool(h.tools)) for h in heads],
-        columns=["id", "source", "topic", "method", "licence", "redacted", "tools"],
+        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.terms, bool(h.tools)) for h in heads],
+        columns=["id", "source", "topic", "method", "licence", "terms", "tools"],
         index="id",
     )
+    ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
+    table["redacted"] = [ledger.get(identifier, {}) for identifier in table.index]
     scored = {row.id: row for source in sources for row in map(measured, lines_of(source))}
     lengths = {i: row.length for i, row in scored.items() if row.length}
     for name in Length.__struct_fields__:
@@ -85,6 +96,9 @@ def gather(sources: list[str]) -> Evidence:
     table["language"] = pd.Series(
         {i: told(*row.language.reply) for i, row in scored.items() if row.language}, dtype="object"
     )
+    used = {i: row.tools for i, row in scored.items() if row.tools}
+    for name in Tools.__struct_fields__:
+        table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
     table["score"] = pd.Series(
         {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
     )
@@ -101,6 +115,13 @@ def gather(sources: list[str]) -> Evidence:
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
         noticed(sources, index),
     )
+
+
+def replaced(sources: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows of the ledger: the origins of records in which something was replaced, with how much of each kind."""
+    for source in sources:
+        for path in shards.of(paths.origins(source)):
+            yield from (decode(line) for line in shards.lines(path) if b'"redacted":' in line)
 
 
 def noticed(sources: list[str], curated: Container[str]) -> dict[str, int]:
@@ -138,6 +159,8 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": counts(examples["language"].fillna("not told")),
         "licences": counts(curated["licence"]),
+        "terms": counts(curated["terms"].dropna()),
+        "tools": tools(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
         "noticed": evidence.noticed,
@@ -250,6 +273,8 @@ def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
         "several": kinds["several_answers"],
         "uncompared": sum(len(row["ids"]) for row in unresolved if row["kind"] == "uncompared"),
         "refused_matches": kinds["refused_match"],
+        "contradictory_pairs": kinds["contradictory_pairs"],
+        "preference_cycles": kinds["preference_cycle"],
     }
 
 
@@ -286,8 +311,7 @@ def personal_data(evidence: Evidence) -> dict[str, dict[str, int]]:
 def by_stage(evidence: Evidence) -> dict[str, dict[str, Any]]:
     """What each stage was given, what it dropped and why, in the order they run."""
     reasons = {
-        stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage)
-        for stage in (*paths.PER_SOURCE, *paths.GLOBAL)
+        stage: Counter(drop.reason for drop in evidence.drops if drop.stage == stage) for stage in paths.DROPPING
     }
     left = sum(source["rows"] for source in evidence.intake.values())
     stages = {}
@@ -314,6 +338,16 @@ def scores(scored: pd.Series) -> dict[str, float]:
         "p25": rounded(p25),
         "p75": rounded(p75),
         "below_3_share": share(int((scored < 3).sum()), len(scored)),
+    }
+
+
+def tools(curated: pd.DataFrame) -> dict[str, float]:
+    """Records with tools or calls, the share of their tools that they never call, and flags that forbid their own calls."""
+    defined = curated["tools_defined"].dropna()
+    return {
+        "records": len(defined),
+        "unused_share": share(curated["tools_unused"].sum(), defined.sum()),
+        "wrong_parallel_flags": int(curated["tools_wrong_flag"].sum()),
     }
 
 

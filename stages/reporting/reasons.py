@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from stages import balance, collect, decontaminate, dedup, filter, judge, split
+from stages import balance, collect, decontaminate, dedup, export, filter, judge, split
 from stages.contract.paths import EVAL
 from stages.contract.record import Drop
 
@@ -15,6 +15,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "judge": judge.REASONS,
     "balance": balance.REASONS,
     "split": split.REASONS,
+    "export": export.REASONS,
 }
 
 
@@ -30,7 +31,9 @@ def evidence(drop: Drop) -> str:
 
 def other(drop: Drop) -> str | None:
     """The id of the record that it was dropped for, if there is one."""
-    return drop.evidence.get("survivor") or drop.evidence.get("other")
+    return (
+        drop.evidence.get("survivor") or drop.evidence.get("other") or next(iter(drop.evidence.get("others", ())), None)
+    )
 
 
 def plain(facts: Any) -> str:
@@ -52,7 +55,9 @@ def of_filter(facts: dict[str, Any]) -> str:
 
 
 def of_dedup(facts: dict[str, Any]) -> str:
-    """How alike the two are."""
+    """How alike the two are, or which pairs it contradicts."""
+    if "others" in facts:
+        return f"it cannot be right together with {' and '.join(facts['others'])}"
     return f"similarity {facts['similarity']} to the record that was kept for it"
 
 

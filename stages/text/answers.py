@@ -1,5 +1,6 @@
 """What dedup leaves to a person: prompts with several answers, and records that it did not compare or match for sure."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stages.contract.signatures import Signed
@@ -10,10 +11,15 @@ if TYPE_CHECKING:
 
 
 def unresolved(
-    known: Signed, stays: "NDArray[np.int64]", uncompared: "NDArray[np.int64]", refused: "NDArray[np.int64]"
+    known: Signed,
+    stays: "NDArray[np.int64]",
+    uncompared: "NDArray[np.int64]",
+    refused: "NDArray[np.int64]",
+    circles: "Iterable[NDArray[np.int64]]",
 ) -> list[dict[str, Any]]:
     """Survivors with one prompt, as conflicts in the tool they choose or the answer, or as several answers; those that
-    were not compared with all their likes; and the matches that `dedup.verify` refused, shape (matches, 2).
+    were not compared with all their likes; the matches that `dedup.verify` refused, shape (matches, 2); and preference
+    pairs that cannot all be right.
     """
     import numpy as np
 
@@ -26,6 +32,13 @@ def unresolved(
     if len(uncompared):
         rows.append({"kind": "uncompared", "ids": sorted(known.name(place) for place in uncompared)})
     rows += [{"kind": "refused_match", "ids": sorted(known.name(place) for place in match)} for match in refused]
+    rows += [
+        {
+            "kind": "contradictory_pairs" if len(pairs) == 2 else "preference_cycle",
+            "ids": sorted(map(known.name, pairs)),
+        }
+        for pairs in circles
+    ]
     return sorted(rows, key=lambda row: (row["kind"], row["ids"]))
 
 

@@ -100,13 +100,13 @@ def turns(messages: Iterable[Message], change: Callable[[str], str]) -> list[Any
 
 
 def digests_of(record: Record) -> bytes:
-    """The fields exact, folded, prompt, tools and answer of signatures.COLUMNS, one after the other: 48 bytes."""
+    """The fields exact, folded, prompt, tools, answer, chosen and rejected of signatures.COLUMNS in a row: 64 bytes."""
     exact, folded = (
         short(turns(record.messages, change), turns(record.rejected, change), record.label, length=length)
         for change, length in ((str, 16), (lambda text: outside_code(text, bare), 8))
     )
     asked = fold(prompt(record))
-    return exact + folded + (short(asked) if asked else bytes(8)) + choices(record)
+    return exact + folded + (short(asked) if asked else bytes(8)) + choices(record) + endings(record)
 
 
 def choices(record: Record) -> bytes:
@@ -119,6 +119,13 @@ def choices(record: Record) -> bytes:
     said = [word[0].lower() for word in islice(WORD.finditer(joined(replies[:1])), SHORT + 1)]
     closed = said[:1] if said[:1] and said[0] in CLOSED else said if 0 < len(said) <= SHORT else []
     return tools + (short(closed) if closed else bytes(8))
+
+
+def endings(record: Record) -> bytes:
+    """The winning and the losing ending of a pair but for case and space: 16 bytes, 0 where there is none."""
+    if not record.rejected:
+        return bytes(16)
+    return short(fold(joined(record.messages[ending(record.messages) :]))) + short(fold(joined(record.rejected)))
 
 
 def short(*parts: Any, length: int = 8) -> bytes:

@@ -16,7 +16,20 @@ from typing import Any
 from stages.contract.params import stop
 from tests.benchmarks import corpus, usage
 
-PARTS = ("sample", "pipeline", "near", "scale", "truth", "decontaminate", "checks", "append", "dask")
+PARTS = (
+    "sample",
+    "pipeline",
+    "near",
+    "scale",
+    "truth",
+    "decontaminate",
+    "checks",
+    "append",
+    "redaction",
+    "structure",
+    "audit",
+    "dask",
+)
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
 

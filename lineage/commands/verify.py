@@ -1,0 +1,55 @@
+"""`dataset verify`: are the bytes in cache, remote and workspace those that dvc.lock names? All are hashed again."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import click
+
+from lineage import repository
+from lineage import verify as verifying
+from lineage.verify import Check, Damage
+from stages.contract.params import stop
+from stages.contract.record import encode
+from stages.text.visible import visible
+
+NAMED = 5  # rows of a damaged file that are named; --json lists all
+
+
+@click.command()
+@click.argument("revision", required=False)
+@click.option("--remote", help="Look into this remote instead of the default one.")
+@click.option("--json", "as_json", is_flag=True, help="Print every check as JSON, one a line.")
+def verify(revision: str | None, remote: str | None, as_json: bool) -> None:
+    """Hash again what REVISION, or the working tree, names; exit 1 if bytes are damaged, or intact nowhere."""
+    if revision is not None and not (commit := repository.commit(revision)):
+        raise stop(f"{revision}: is no commit, tag or branch here; `git log --oneline` lists them")
+    checks = verifying.verify(commit if revision is not None else None, remote)
+    for line in map(encode, checks) if as_json else lines(checks):
+        click.echo(line if as_json else visible(str(line)))
+    sys.exit(1 if verifying.finding(checks, remote) else 0)
+
+
+def lines(checks: list[Check]) -> Iterator[str]:
+    """The checks for people: a line for each place, then what is wrong and what to do."""
+    for place in dict.fromkeys(check.place for check in checks):
+        counted = Counter(check.verdict for check in checks if check.place == place)
+        yield f"{place:<16}" + ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
+    for check in checks:
+        if check.verdict == "failed":
+            yield from ("", f"FAILED  {check.path}, {check.place}{': ' if check.reason else ''}{check.reason}")
+            yield from (f"        {line}" for damage in check.damage for line in told(damage))
+            yield f"        {verifying.remedy(check, checks)}"
+    unread = Counter((check.place, check.reason) for check in checks if check.verdict == "not checkable")
+    for (place, reason), count in unread.items():
+        yield from ("", f"not checkable, {place}: {count} ({reason})")
+    for path in verifying.nowhere(checks):
+        yield f"NOWHERE {path}: no intact copy was found; `dvc pull`, or build it again with `dvc repro`"
+
+
+def told(damage: Damage) -> Iterator[str]:
+    """A damaged file and the rows in it that differ."""
+    yield f"{damage.path}: {damage.reason}" + (f" ({damage.object})" if damage.object else "")
+    if damage.row_count is not None:
+        more = f" and {damage.row_count - NAMED} more" if damage.row_count > NAMED else ""
+        yield f"  {damage.row_count} rows differ: {', '.join(damage.rows[:NAMED])}{more}"

@@ -1,0 +1,50 @@
+"""What the makers of language models ask of those who train on what their models wrote, by the model's name.
+
+A short reading of the makers' published terms, no legal advice, and terms change: read those of the models you use. A
+name that fits several lines, such as a distilled model's, has the strictest of them; one that fits none is `unknown`.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal, get_args
+
+AS_OF = "2025-06"
+Terms = Literal["free", "attribution", "use_restrictions", "no_competing_models", "no_other_models", "unknown"]
+"""From the mildest: nothing is asked; the maker's name in yours; its list of forbidden uses, handed on; no model that
+competes with the maker's; no other model at all; not known, which stands last because nothing allows more.
+"""
+FAMILIES: tuple[tuple[str, str, Terms], ...] = (
+    (
+        "OpenAI",
+        r"chatgpt|gpt-?[345](?!all)|text-davinci|davinci|o[1345](?![a-z0-9])",
+        "no_competing_models",
+    ),
+    ("OpenAI", r"gpt-oss|gpt-?2", "free"),
+    ("EleutherAI", r"gpt-j|gpt-neo|pythia", "free"),
+    ("Anthropic", r"claude", "no_competing_models"),
+    ("Google", r"gemini|palm|bard", "no_competing_models"),
+    ("Google", r"gemma", "use_restrictions"),
+    ("Google", r"flan|t5", "free"),
+    ("xAI", r"grok", "no_competing_models"),
+    ("Cohere", r"command|aya", "no_competing_models"),
+    ("Meta", r"llama(?!-?(?:3\.[1-9]|4(?!\d)))|code-?llama", "no_other_models"),
+    ("Meta", r"llama-?(?:3\.[1-9]|4(?!\d))", "attribution"),
+    ("Mistral AI", r"mi[sx]tral-(?:7b|8x7b|8x22b|nemo|small)|magistral-small", "free"),
+    ("DeepSeek", r"deepseek-(?:r1|v3[.-](?:[1-9]|0324))", "free"),
+    ("DeepSeek", r"deepseek-(?:llm|coder|v2|v3(?![.-](?:[1-9]|0324))|moe)", "use_restrictions"),
+    ("Alibaba", r"qwen-?3|qwq", "free"),
+    ("Alibaba", r"qwen", "attribution"),
+    ("Microsoft", r"phi-?[1-4]", "free"),
+    ("Allen Institute", r"olmo|tulu", "free"),
+    ("Hugging Face", r"smollm", "free"),
+)
+"""Maker, how its models are named (after the beginning of a word, in lower case), and what it asks."""
+ORDER = get_args(Terms)
+
+
+@lru_cache(1024)
+def terms_of(model: str | None) -> Terms:
+    """What the maker of a model asks, told from a name such as `gpt-4o-2024-08-06` or `meta-llama/Llama-3.1-8B-Instruct`."""
+    name = (model or "").lower().rpartition("/")[2]
+    found = [terms for _, pattern, terms in FAMILIES if re.search(rf"(?<![a-z0-9])(?:{pattern})", name)]
+    return max(found, key=ORDER.index, default="unknown")

@@ -1,0 +1,14 @@
+"""Names of people, as a model sees them: needs the extra `presidio`."""
+
+from collections.abc import Iterator
+
+from stages.text.personal_data import presidio
+from stages.text.personal_data.kinds import Rules
+from stages.text.personal_data.pattern import Span
+
+GATE = r"\p{L}"
+
+
+def find(text: str, rules: Rules) -> Iterator[Span]:
+    """Where the model sees a person."""
+    return presidio.found(text, "PERSON", rules.presidio_model)
