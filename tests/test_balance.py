@@ -46,14 +46,14 @@ def test_a_record_is_known_by_its_source_and_topic() -> None:
 
 
 @given(FACTS)
-@settings(deadline=None, derandomize=True, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 def test_without_caps_nothing_is_dropped_and_without_weights_nothing_is_written(found: list[Fact]) -> None:
     decision = decide(facts(*found), Params(), None)
     assert (decision.drops, decision.rows) == ([], [])
 
 
 @given(FACTS, CAP, CAP)
-@settings(deadline=None, derandomize=True, max_examples=80)
+@settings(derandomize=True, max_examples=80)
 def test_no_group_is_over_its_cap_and_none_below_it_loses_a_record(
     found: list[Fact], per_topic: int | None, per_source: int | None
 ) -> None:
@@ -96,7 +96,7 @@ def test_a_topic_exactly_at_its_cap_loses_nothing() -> None:
 
 
 @given(FACTS, CAP, CAP, st.randoms(use_true_random=False))
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 def test_the_drawn_set_does_not_depend_on_the_order(
     found: list[Fact], per_topic: int | None, per_source: int | None, chance: Any
 ) -> None:
@@ -108,7 +108,7 @@ def test_the_drawn_set_does_not_depend_on_the_order(
 
 
 @given(FACTS, st.integers(1, 6), st.sampled_from(["max_per_topic", "max_per_source"]), st.integers(0, 23))
-@settings(deadline=None, derandomize=True, max_examples=120)
+@settings(derandomize=True, max_examples=120)
 def test_one_record_more_displaces_at_most_one(found: list[Fact], cap: int, which: str, place: int) -> None:
     grown = facts(*found, ("faq", "sync"))
     more = list(grown)[-1]
@@ -120,7 +120,7 @@ def test_one_record_more_displaces_at_most_one(found: list[Fact], cap: int, whic
 
 
 @given(FACTS, CAP, CAP)
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 def test_balancing_what_is_left_drops_nothing_more(
     found: list[Fact], per_topic: int | None, per_source: int | None
 ) -> None:
@@ -138,7 +138,7 @@ def test_another_seed_draws_other_records(use_params: Any) -> None:
 
 
 @given(FACTS, CAP, st.sampled_from([0.0, 0.5, 2.0, 7.0]))
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 def test_weights_name_each_kept_record_of_the_source_once_and_repeat_none(
     found: list[Fact], cap: int | None, weight: float
 ) -> None:

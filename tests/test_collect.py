@@ -664,7 +664,7 @@ ANY_LINE = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(ANY_LINE, max_size=6))
 def test_any_bytes_become_records_and_drops_one_for_each_line_that_is_not_blank(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]

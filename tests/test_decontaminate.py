@@ -300,7 +300,7 @@ WORDS = st.lists(st.sampled_from(["one", "two", "Three", "four.", "fünf", "六"
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4), WORDS)
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 def test_a_row_is_found_exactly_when_its_longest_run_is_long_enough(golds: list[str], text: str) -> None:
     def plain(words: str) -> list[str]:
         return words.lower().replace(".", "").split()

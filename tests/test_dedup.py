@@ -177,7 +177,7 @@ def test_a_signature_is_bit_for_bit_that_of_datasketch(text: str, loops: str) ->
 
 
 @given(st.lists(st.text(max_size=30), max_size=6))
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 def test_a_signature_does_not_depend_on_the_texts_beside_it(texts: list[str]) -> None:
     assert minhash.signatures(texts).tolist() == [reference(text) for text in texts]
 
@@ -195,7 +195,7 @@ def test_no_texts_have_no_signatures(loops: str) -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 def test_the_similarity_of_two_texts_is_that_of_their_sets_of_runs(one: str, other: str) -> None:
     assert jaccard(runs(letters(fold(one))), runs(letters(fold(other)))) == similarity(one, other)
 
@@ -211,7 +211,7 @@ def test_texts_shorter_than_a_run_are_alike_only_when_they_are_equal_but_for_cas
 
 
 @given(st.text(max_size=40))
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_folding_twice_changes_nothing_more(text: str) -> None:
     assert fold(fold(text)) == fold(text)
 
@@ -265,7 +265,7 @@ def test_records_are_in_a_bucket_only_where_another_is_too() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from(WORDS[:6]), max_size=7).map(" ".join), max_size=14))
-@settings(deadline=None, derandomize=True, max_examples=80)
+@settings(derandomize=True, max_examples=80)
 def test_nothing_is_dropped_below_the_threshold_and_every_survivor_is_kept(found: list[str]) -> None:
     texts = {f"{place:02d}": text for place, text in enumerate(found)}
     drops, pairs = compared(texts)
@@ -540,7 +540,7 @@ def test_boilerplate_is_compared_with_a_bounded_number_of_survivors(similar: flo
 
 
 @given(st.lists(st.text(alphabet="aB É好👍\n\u3000\xa0\u200b", max_size=12), max_size=30))
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 def test_the_compiled_loops_give_what_the_plain_ones_give(found: list[str]) -> None:
     kernel = import_module("stages.text.kernel")
     outcomes = []
@@ -625,7 +625,7 @@ def test_pairs_that_stay_are_told_with_the_smaller_id_first(better: str, worse: 
 
 
 @given(st.permutations(range(14)))
-@settings(deadline=None, derandomize=True, max_examples=8)
+@settings(derandomize=True, max_examples=8)
 def test_the_order_of_the_input_does_not_matter(order: list[int]) -> None:
     records = [record(LONG, text, meta={"rating": place % 3}) for place, text in enumerate(related(3, 12).values())]
     records += [record(LONG, ANSWER, id=digit * 32) for digit in "12"]

@@ -284,7 +284,7 @@ RECORDS = st.lists(
 
 
 @given(RECORDS)
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 def test_nothing_is_lost_between_records_and_exports(found: list[tuple[str, dict[str, Any]]]) -> None:
     records = [made(name, id=digest("record", n), **more) for n, (name, more) in enumerate(found)]
     split = {each.id: SPLITS[n % 3] for n, each in enumerate(records)}
@@ -301,7 +301,7 @@ def test_nothing_is_lost_between_records_and_exports(found: list[tuple[str, dict
 
 
 @given(st.permutations(range(14)))
-@settings(deadline=None, derandomize=True, max_examples=10)
+@settings(derandomize=True, max_examples=10)
 def test_what_one_record_becomes_does_not_depend_on_the_others(order: list[int]) -> None:
     records = everything()
     alone = {each.id: outgoing([each])[0] for each in records}

@@ -182,7 +182,7 @@ def test_a_template_knows_plain_fields_only(template: Any, expected: Any) -> Non
 
 
 @given(st.text())
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(derandomize=True, max_examples=100)
 def test_a_word_is_never_read_as_a_template(word: str) -> None:
     assert filled("a {task} b", {"task": word, "list": "x"}) == f"a {word} b"
 
@@ -249,7 +249,7 @@ def test_a_row_like_any_seed_is_not_written() -> None:
 
 
 @given(st.integers(0, 2**31), st.integers(1, 9), st.integers(0, 99))
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 def test_a_choice_depends_on_nothing_but_the_seed_and_the_place(seed: int, size: int, place: int) -> None:
     choices = list(range(size))
     assert pick(choices, seed, "say", place) in choices
@@ -257,7 +257,7 @@ def test_a_choice_depends_on_nothing_but_the_seed_and_the_place(seed: int, size:
 
 
 @given(st.integers(0, 9), st.integers(1, 3))
-@settings(deadline=None, derandomize=True, max_examples=15)
+@settings(derandomize=True, max_examples=15)
 def test_a_larger_count_starts_with_the_rows_of_a_smaller(seed: int, count: int) -> None:
     seeds, words = [record(meta={"topic": "add"})], copy.deepcopy(SMALL)
     words["words"]["task"] += [

@@ -188,7 +188,7 @@ PHRASES = st.lists(
 
 
 @given(st.text(max_size=60) | PHRASES.map(" ".join), st.text(max_size=200) | PHRASES.map(" ".join))
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=200)
 def test_every_score_is_from_one_to_five_and_always_the_same(asked: str, said: str) -> None:
     found = judged(said, asked)
     assert found.score == max(1.0, round(5.0 - sum(found.penalties.values()), 3))
@@ -198,7 +198,7 @@ def test_every_score_is_from_one_to_five_and_always_the_same(asked: str, said: s
 
 
 @given(st.permutations([DEAD_END, GOOD, COURTESY, OTHER]))
-@settings(deadline=None, derandomize=True, max_examples=10)
+@settings(derandomize=True, max_examples=10)
 def test_the_order_of_the_records_does_not_matter(order: list[str]) -> None:
     dropped = {drop.id for drop in decide({said: judged(said) for said in order}, Params(), None).drops}
     assert dropped == {DEAD_END, COURTESY}

@@ -625,21 +625,20 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES | st.text("0123456789.-+ ():@abAB", max_size=6), max_size=8).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS)
 def test_redacting_twice_changes_nothing(text: str) -> None:
     once, _ = redact(text)
     assert redact(once) == (once, Counter())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(PIECES, max_size=6).map(" and ".join))
 def test_surrogates_are_not_replaced_again(text: str) -> None:
     once, _ = redact(text, SURROGATES)
     assert redact(once, SURROGATES) == (once, Counter())
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES | st.just(" and "), max_size=6).map("".join))
 def test_every_mark_is_counted(text: str) -> None:
     found, counts = redact(text)
@@ -651,7 +650,6 @@ def test_words_alone_are_never_touched(text: str) -> None:
     assert redact(text) == (text, Counter())
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_plain_spelling_keeps_every_place(text: str) -> None:
     assert len(personal_data.plain(text)) == len(text)

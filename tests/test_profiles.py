@@ -130,7 +130,9 @@ def nested(flat: dict[str, Any]) -> dict[str, Any]:
 def test_what_params_say_is_in_force_and_everything_else_is_the_profiles(own, name):
     found = profiles.settings(profiles.resolved(nested(own) | {"profile": name}))
     usual = dict(profiles.flat(resolved(profile=name)))
-    expected = {**usual, **rules_named(own, name), **own}
+    named = rules_named(own, name)
+    skipped = [check for check in usual["measure.skip"] if f"filter.{check}" not in named]
+    expected = {**usual, "measure.skip": skipped, **named, **own}
     assert {each.path: each.value for each in found} == expected
     assert {each.path for each in found if each.own} == {
         path for path, value in expected.items() if path not in usual or value != usual[path]
@@ -173,6 +175,13 @@ def test_a_rule_that_the_profile_has_off_is_switched_on_with_its_limits(word):
 def test_a_rule_that_says_nothing_stops():
     with pytest.raises(Stop, match=r"filter\.cut_off: says nothing; write on, off or the rule's limits"):
         resolved(filter={"cut_off": None})
+
+
+def test_what_is_switched_on_is_measured_unless_params_say_otherwise():
+    assert resolved()["measure"]["skip"] == ["toxicity"]
+    assert resolved(filter={"toxicity": "on"})["measure"]["skip"] == []
+    assert resolved(filter={"toxicity": "on"}, measure={"skip": ["toxicity"]})["measure"]["skip"] == ["toxicity"]
+    assert resolved(profile="commercial")["measure"]["skip"] == []
 
 
 def test_a_section_that_says_nothing_is_the_profiles():

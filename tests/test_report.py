@@ -170,7 +170,7 @@ def test_a_result_says_its_limits_in_words(limits: dict[str, float], said: str) 
     st.integers(-9, 9),
     st.sampled_from(["error", "warning"]),
 )
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(derandomize=True, max_examples=100)
 def test_a_rule_passes_exactly_between_its_limits(least: Any, most: Any, value: int, severity: Any) -> None:
     rule = gate.Rule("r", "a", "mend it", least, most, severity)
     inside = value in range(-9 if least is None else least, 10 if most is None else most + 1)
@@ -288,7 +288,7 @@ PLACES = st.sampled_from(["train", "validation", "test", "filter", "dedup", "jud
 
 
 @given(st.lists(PLACES, max_size=12), st.randoms(use_true_random=False))
-@settings(deadline=None, derandomize=True, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 def test_a_run_that_loses_nothing_is_accounted_for_in_any_order(places: list[str], chance: Any) -> None:
     records = [place for place in places if place != "collect"]
     rows = [{"split": place, "score": 4.0} if place in SHARES else GONE for place in records]
@@ -325,7 +325,7 @@ def test_a_check_that_was_skipped_leaves_noughts_and_valid_json() -> None:
 
 
 @given(st.lists(st.floats(0, 1e4), max_size=40))
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 def test_a_histogram_counts_every_value(values: list[float]) -> None:
     assert sum(bar["records"] for bar in report.histogram(values)) == len(values)
 

@@ -120,7 +120,7 @@ def test_lexical_vectors_find_the_same_words_in_another_order() -> None:
 
 
 @given(st.lists(st.text("ab ü.", max_size=12), max_size=9))
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 def test_lexical_vectors_have_length_one_or_none_and_equal_texts_have_equal_ones(texts: list[str]) -> None:
     vectors = semantic.unit(texts, "lexical")
     lengths = np.linalg.norm(vectors, axis=1)

@@ -132,7 +132,7 @@ def test_the_system_turn_does_not_tie_records() -> None:
 
 
 @given(DESCRIBED)
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(derandomize=True, max_examples=100)
 def test_records_share_a_group_exactly_when_a_chain_of_ties_joins_them(found: list[Any]) -> None:
     records = described(found)
     rows = decide(facts(*records), Params(), {}).rows
@@ -145,7 +145,7 @@ def test_records_share_a_group_exactly_when_a_chain_of_ties_joins_them(found: li
 
 
 @given(DESCRIBED, st.sampled_from([None, "topic", "source"]))
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 def test_a_growing_version_moves_only_the_groups_that_the_new_record_joins(found: list[Any], stratify: Any) -> None:
     records = described(found)
     before: dict[str, str] = {}
@@ -159,7 +159,7 @@ def test_a_growing_version_moves_only_the_groups_that_the_new_record_joins(found
 
 
 @given(DESCRIBED, st.randoms(use_true_random=False))
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 def test_the_splits_do_not_depend_on_the_order(found: list[Any], chance: Any) -> None:
     known = facts(*described(found))
     shuffled = list(known.items())
@@ -280,7 +280,7 @@ def test_a_pair_whose_other_half_was_dropped_before_is_no_leak() -> None:
     st.lists(st.sampled_from(SPLITS), min_size=2, max_size=10),
     st.dictionaries(st.tuples(st.integers(0, 9), st.integers(0, 9)), st.sampled_from([0.7, 0.75, 0.79]), max_size=20),
 )
-@settings(deadline=None, derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 def test_no_pair_across_splits_is_left_and_nothing_is_dropped_without_one(
     at: list[str], found: dict[tuple[int, int], float]
 ) -> None:

@@ -220,7 +220,7 @@ KEYED = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.dictionaries(st.text(max_size=4), JSON, max_size=4), KEYED)
 def test_any_schema_and_any_arguments_give_a_verdict_and_the_same_again(
     arguments: dict[str, Any], schema: dict[str, Any]
@@ -252,7 +252,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from("xyz"), SCHEMAS, min_size=1), st.dictionaries(st.sampled_from("xyz"), JSON))
 def test_where_a_schema_is_plain_the_verdict_is_that_of_a_validator(
     properties: dict[str, Any], arguments: dict[str, Any]
@@ -466,7 +466,6 @@ def conversations(draw: st.DrawFn) -> Record:
     return record(messages=messages, tools=[TOOL])
 
 
-@settings(deadline=None)
 @given(conversations(), st.sampled_from(list(PLANTS)))
 def test_a_valid_conversation_stays_and_its_planted_fault_is_found(whole: Record, plant: Plant) -> None:
     assert found(whole) is None

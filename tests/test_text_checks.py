@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import checks, filter, measure
@@ -388,7 +388,6 @@ def test_only_a_reply_that_is_nothing_else_is_a_non_answer(said: str, expected: 
     assert reason("non_answer", record(said=said)) == expected
 
 
-@settings(deadline=None)
 @given(
     st.from_regex(checks.check("non_answer").NON_ANSWER, fullmatch=True)
     | st.from_regex(checks.check("non_answer").GENERIC, fullmatch=True)
@@ -511,7 +510,6 @@ def test_a_summary_that_only_repeats_is_copied_and_an_extract_is_not() -> None:
     assert reason("copied", record(f"Summarise: {ARTICLE}", GIST * 2)) is None
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="abc ", min_size=80, max_size=200), st.text(alphabet="xyz", max_size=50), st.data())
 def test_of_a_copied_reply_the_whole_share_is_measured(said: str, before: str, data: st.DataObject) -> None:
     size = data.draw(st.integers(len(said) // 2, len(said)))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import tiktoken
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.text import tokens
@@ -20,7 +20,6 @@ def test_known_texts_have_their_known_lengths(text: str, expected: int) -> None:
     assert tokens.count(text) == expected
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_the_count_is_the_length_of_tiktokens_own_encoding(text: str) -> None:
     assert tokens.count(text) == len(tokens.encoding().encode(text, disallowed_special=()))
@@ -64,7 +63,6 @@ def test_a_long_run_without_spaces_is_counted() -> None:
     assert tokens.count("a" * (tokens.LONGEST + 1)) > tokens.LONGEST / 20
 
 
-@settings(deadline=None)
 @given(st.text(max_size=50))
 def test_the_count_that_remembers_says_the_same(text: str) -> None:
     assert tokens.count_repeated(text) == tokens.count(text) == tokens.count_repeated(text)

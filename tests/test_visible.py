@@ -73,7 +73,7 @@ def test_every_character_alone_is_seen_or_written_out() -> None:
 
 
 @given(st.text())
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=200)
 def test_what_was_shown_once_is_shown_the_same_again(text: str) -> None:
     once = visible(text)
     assert visible(once) == once

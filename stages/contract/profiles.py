@@ -91,7 +91,17 @@ def resolved(given: dict[str, Any]) -> dict[str, Any]:
     }
     found["filter"] = rules(found.get("filter", {}), given.get("filter"), profile)
     found["gate"] = gate(found["gate"], given.get("gate"))
+    own = given.get("measure")
+    if not (isinstance(own, dict) and "skip" in own):
+        found["measure"] = measured(found["measure"], found["filter"])
     return found | {"profile": profile}
+
+
+def measured(usual: Any, rules: Any) -> Any:
+    """What is measured: all but what the profile skips and no rule asks for."""
+    if not isinstance(usual, dict) or not isinstance(rules, dict):
+        return usual
+    return usual | {"skip": [name for name in usual["skip"] if rules.get(name, "off") == "off"]}
 
 
 def laid_over(usual: Any, own: Any, path: str) -> Any:

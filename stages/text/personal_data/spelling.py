@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import cache
+from typing import Any
 
 from stages.text.personal_data.pattern import compiled
 
@@ -13,19 +14,20 @@ DIGITS = (
     r"\x{660}-\x{669}\x{6f0}-\x{6f9}\x{7c0}-\x{7c9}\x{966}-\x{1099}\x{17e0}-\x{19d9}"
     r"\x{ff10}-\x{ff19}\x{1d7ce}-\x{1d7ff}"
 )
-ODD = f"[{SPACES}{DASHES}{FULL_WIDTH}{DIGITS}]"
-"""Where to look closer; the digits of some scripts stand among its letters."""
+"""Where the digits of other scripts stand, among letters in some."""
 
 
 def plain(text: str) -> str:
     """The text, as long as before, with ASCII for other spellings of digits, spaces, dashes and full-width letters."""
-    if text.isascii() or not compiled(ODD).search(text):
-        return text
-    table = other_spellings()
-    for letter in set(text):
-        if letter in table:
-            text = text.replace(letter, table[letter])
+    while not text.isascii() and (found := odd().search(text)):
+        text = text.replace(found[0], other_spellings()[found[0]])  # a text has few of them, each many times
     return text
+
+
+@cache
+def odd() -> Any:
+    """The class of all letters that stand for one of ASCII."""
+    return compiled(f"[{''.join(map(re.escape, other_spellings()))}]")
 
 
 @cache
