@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lineage import manifest, release, sample, schemas
 from lineage.manifest import Manifest
 from stages.contract import params, paths, pins
-from tests.conftest import GIT, SAMPLE, clone, dvc, git, json_lines, run
+from tests.conftest import GIT, SAMPLE, choose, clone, dvc, git, json_lines, run
 
 TAG = "dataset@v1.0.0"
 
@@ -125,7 +125,7 @@ def test_the_pins_hold_hashes_and_splits_and_nothing_else(released):
 
 
 def fail_the_gate(root: Path) -> None:
-    edit(root, "params.yaml", "min: 200", "min: 20000")
+    choose(root, {"gate.rules": [{"name": "enough examples", "min": 20000}]})
     dvc(root, "repro")
     commit(root)
 
@@ -157,7 +157,7 @@ REFUSED = {
     "untracked": (lambda root: (root / "new.txt").write_text("x"), "1 files are not committed: new.txt"),
     "detached": (lambda root: git(root, "checkout", "-q", "--detach"), "no branch is checked out"),
     "stale": (
-        lambda root: (edit(root, "params.yaml", "threshold: 3.5", "threshold: 3.6"), commit(root)),
+        lambda root: (choose(root, {"judge.threshold": 3.6}), commit(root)),
         "stages are stale",
     ),
     "gate": (fail_the_gate, "the gate FAILS: enough examples"),
@@ -230,13 +230,7 @@ def test_a_step_that_fails_leaves_nothing_behind(before, spoil):
 
 def test_the_next_version_keeps_what_is_published_and_its_tag_says_what_changed(after):
     first = {row["id"]: row["split"] for row in json_lines(after / paths.OUTPUT["split"])}
-    edit(
-        after,
-        "params.yaml",
-        "  train: 0.8\n  validation: 0.1\n  test: 0.1",
-        "  train: 0.1\n  validation: 0.1\n  test: 0.8",
-    )
-    edit(after, "params.yaml", "max_per_source: null", "max_per_source: 100")
+    choose(after, {"split": {"train": 0.1, "validation": 0.1, "test": 0.8}, "balance.max_per_source": 100})
     dvc(after, "repro")
     later = {row["id"]: row["split"] for row in json_lines(after / paths.OUTPUT["split"])}
     assert later == {identifier: first[identifier] for identifier in later}

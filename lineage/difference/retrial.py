@@ -92,8 +92,7 @@ def alone(
 def settings_of(stage: str, source: str, revision: str | None) -> dict[str, Any]:
     """The params of a stage as its last run had them, under its name."""
     entry = version.lock(revision).get(inputs.instance(stage, source), {})
-    found = (entry.get("params") or {}).get(params.FILE, {})
-    return {stage: found.get(stage) or {}}
+    return {stage: version.recorded(entry).get(stage) or {}}
 
 
 def with_settings(given: dict[str, Any], changed: Sequence[Leaf]) -> dict[str, Any]:
@@ -190,8 +189,8 @@ def draws(both: "Both", group: str, identifiers: tuple[str, str], settings: Sequ
     """Which of the settings moves a group by itself; nothing if it is not drawn by these alone."""
     from stages import split
 
-    found = (version.lock(both.tables[0].revision).get("split", {}).get("params") or {}).get(params.FILE, {})
-    given = {"seed": found.get("seed"), "split": found.get("split") or {}}
+    found = version.recorded(version.lock(both.tables[0].revision).get("split", {}))
+    given: dict[str, Any] = {"seed": found.get("seed"), "split": found.get("split") or {}}
     ends = [table.split_of(table.place(each)) for table, each in zip(both.tables, identifiers, strict=True)]
 
     def drawn(changed: Sequence[Leaf]) -> str:
