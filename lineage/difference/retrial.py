@@ -22,7 +22,7 @@ from lineage.difference.rows import lines_at
 from lineage.merging.keys import ABSENT
 from stages.contract import params, paths
 from stages.contract.params import Stop
-from stages.contract.record import Drop, decode
+from stages.contract.record import Drop, decode, encode
 
 if TYPE_CHECKING:
     from lineage.difference.causes import Both
@@ -177,8 +177,8 @@ def laid_out(revision: str, root: Path) -> bool:
             place.symlink_to(version.object_of(md5))
         if files is None or not all(version.object_of(md5).is_file() for md5 in files.values()):
             return False
-    for name in (params.FILE, version.PIPELINE):
-        (root / name).write_bytes(version.in_git(name, revision) or b"")
+    (root / params.FILE).write_bytes(encode(version.in_force(revision)))  # its profile may say something else today
+    (root / version.PIPELINE).write_bytes(version.in_git(version.PIPELINE, revision) or b"")
     return True
 
 
