@@ -139,8 +139,9 @@ class Missing(Exception):
 
 def of_rows(kind: Kind, asked: str, rows: Callable[[Version, Commit | None], list[Row]], fetch: bool) -> Exposure:
     """The versions in which `rows` finds something, and the runs that read the files it stands in."""
-    found, unread, known = [], [], runs.every()
-    commits = history.commits()
+    found, known = [], runs.every()
+    unread: list[str] = []
+    commits = history.commits(unread)
     for each, commit in states(commits, known):
         try:
             each.rows = fetching(partial(rows, each, commit)) if fetch else rows(each, commit)
@@ -249,7 +250,8 @@ def holds(file: str, row: Row) -> bool:
 
 def of_counts(kind: Kind, asked: str, counted: Callable[[dict[str, Any]], dict[str, int]]) -> Exposure:
     """The versions in whose metrics something is counted, and the runs that read records of it."""
-    commits, known = history.commits(), runs.every()
+    unread: list[str] = []
+    commits, known = history.commits(unread), runs.every()
     blobs = history.blobs_of([commit.id for commit in commits], [paths.METRICS])
     text = history.contents({found[paths.METRICS] for found in blobs.values()})
     counts = {commit: counts_in(text[found[paths.METRICS]], counted) for commit, found in blobs.items()}
@@ -258,7 +260,7 @@ def of_counts(kind: Kind, asked: str, counted: Callable[[dict[str, Any]], dict[s
         near = difflib.get_close_matches(asked, names, 1)
         advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(names) or 'none'}"
         raise stop(f"--{kind} {visible(asked)}: no version has it; {advice}")
-    found, unread = [], []
+    found = []
     for each, commit in states(commits, known):
         number = (counts.get(commit.id) or {}).get(asked, 0) if commit else 0
         each.count = number

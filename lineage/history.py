@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lineage import repository, version
 from stages.contract import params, paths
-from stages.contract.params import stop
+from stages.contract.params import Stop, stop
 
 LOCK, PIPELINE = version.LOCK, version.PIPELINE
 HEAD = b"schema: '2.0'\nstages:\n"
@@ -32,8 +32,12 @@ class Commit(Struct):
     outputs: dict[str, str]
 
 
-def commits() -> list[Commit]:
-    """Every commit that a branch or tag leads to and that names a dataset, the newest first."""
+def commits(unread: list[str] | None = None) -> list[Commit]:
+    """Every commit that a branch or tag leads to and that names a dataset, the newest first.
+
+    One whose dvc.yaml or dvc.lock cannot be read, as of a merge with its marks left in, says nothing of the others: it is
+    left out, and `unread` gets a line about it.
+    """
     dated, tags = dict(times()), tags_by_commit()
     blobs = blobs_of(dated, (LOCK, PIPELINE))
     text = contents({blob for found in blobs.values() for blob in found.values()})
@@ -46,8 +50,13 @@ def commits() -> list[Commit]:
         if LOCK not in found or PIPELINE not in found:
             continue
         pair = found[LOCK], found[PIPELINE]
-        if pair not in known:
-            known[pair] = outputs_in(text[pair[0]], stages[pair[1]], each)
+        try:
+            if pair not in known:
+                known[pair] = outputs_in(text[pair[0]], stages[pair[1]], each)
+        except Stop as problem:
+            if unread is not None:
+                unread.append(f"{each[:7]}: {str(problem).partition(';')[0]}")
+            continue
         if paths.CURATED in known[pair]:
             result.append(Commit(each, dated[each], tags.get(each, []), known[pair]))
     return result
@@ -98,14 +107,19 @@ def contents(blobs: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
-def stage_names(pipeline: bytes) -> set[str]:
-    """The stages of a dvc.yaml."""
-    return {str(name) for name in params.mapping(pipeline, PIPELINE).get("stages") or {}}
+def stage_names(pipeline: bytes) -> set[str] | Stop:
+    """The stages of a dvc.yaml, or why it cannot be read."""
+    try:
+        return {str(name) for name in params.mapping(pipeline, PIPELINE).get("stages") or {}}
+    except Stop as problem:
+        return problem
 
 
-def outputs_in(lock: bytes, stages: set[str], commit: str) -> dict[str, str]:
+def outputs_in(lock: bytes, stages: set[str] | Stop, commit: str) -> dict[str, str]:
     """What a lock names of each output, without the entries of stages that dvc.yaml has no more: DVC keeps them."""
-    if not lock.startswith(HEAD):
+    if isinstance(stages, Stop):
+        raise stages
+    if not lock.startswith(HEAD) or b"\n<<<<<<<" in lock:
         return parsed(lock, stages, commit)
     pieces = STAGE.split(lock.partition(b"stages:\n")[2])
     found: dict[str, str] = {}

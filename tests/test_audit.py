@@ -205,6 +205,22 @@ def test_an_index_that_is_not_here_leaves_its_version_open_and_the_rest_told(pro
     assert CliRunner().invoke(command, ["--example", identifier(1)]).exit_code == 1
 
 
+@pytest.mark.parametrize("file", ["dvc.yaml", "dvc.lock"])
+def test_a_commit_with_marks_of_a_merge_leaves_itself_open_and_the_rest_told(project, file):
+    before = exposure.of_example(identifier(1))
+    broken = project / file
+    whole = broken.read_bytes()
+    broken.write_bytes(whole + b"<<<<<<< ours\n")
+    save(project, "A merge in haste")
+    commit = git(project, "rev-parse", "HEAD").strip()
+    broken.write_bytes(whole)
+    save(project, "Mended")
+    found = exposure.of_example(identifier(1))
+    assert [each.md5 for each in found.versions] == [each.md5 for each in before.versions]
+    assert len(found.unread) == 1
+    assert found.unread[0].startswith(f"{commit[:7]}")
+
+
 def test_the_data_of_a_run_whose_commit_was_rewritten_is_still_looked_at(project):
     link("one", "train")
     save(project)
