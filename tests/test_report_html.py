@@ -248,8 +248,8 @@ def test_the_glance_answers_what_a_reader_asks_first(sample: Path) -> None:
         "713 rows came in; 628 examples, 43 preference pairs went out; 42 fell (5.9 %). Most fell in filter, 22: 2 cut_off",
         "support lost the largest share: 36 of 379 rows (9.5 %)",
         "The largest group has 2 records: 1 dropped for one that was kept, which starts “",
-        "10 finds were replaced: email 2, phone 2, card 1",
-        "most in support (10). Names and addresses are not looked for.",
+        "12 finds were replaced: email 2, phone 2, birth_date 1, card 1",
+        "most in support (12).",
         f"The profile lesson-200 sets {len(profiles.settings(settings_of(SAMPLE)))} values, params.yaml none.",
         "The median example asks in 19 and answers in 58 tokens; 99.8 % answer in en",
     ):
