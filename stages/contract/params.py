@@ -184,7 +184,7 @@ def advice(error: str, expected: type) -> str:
     return f"known are {', '.join(names)}" if unknown and names else "mend the value"
 
 
-SHARED = ("seed", "project_key", "sources", "eval", "gate")
+SHARED = ("seed", "project_key", "models", "sources", "eval", "gate")
 """Keys that belong to no single stage."""
 
 
