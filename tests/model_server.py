@@ -33,7 +33,7 @@ def judged(prompt: str) -> str:
 
 
 class Server(ThreadingHTTPServer):
-    """State and behaviour. `paid` counts the replies to each prompt that were charged, `usd` what they cost in micro-dollars."""
+    """State and behaviour. `paid` counts the replies to each prompt that were charged, `usd` their micro-dollars."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -56,6 +56,9 @@ class Server(ThreadingHTTPServer):
         self.flying = self.most = 0
         self.remaining: int | None = None
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is no error here."""
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
@@ -67,14 +70,26 @@ class Server(ThreadingHTTPServer):
 
     def batch(self, requests: list[dict[str, Any]]) -> dict[str, Any]:
         name = f"msgbatch_{len(self.batches):04d}"
-        made = {"requests": requests, "looks": 0, "created_at": datetime.now(UTC).isoformat(), "id": name, "lines": None}
+        made = {
+            "requests": requests,
+            "looks": 0,
+            "created_at": datetime.now(UTC).isoformat(),
+            "id": name,
+            "lines": None,
+        }
         self.batches[name] = made
         return made
 
     def shown(self, batch: dict[str, Any]) -> dict[str, Any]:
         done = batch["looks"] > self.looks
         total = len(batch["requests"])
-        counts = {"processing": 0 if done else total, "succeeded": total if done else 0, "errored": 0, "canceled": 0, "expired": 0}
+        counts = {
+            "processing": 0 if done else total,
+            "succeeded": total if done else 0,
+            "errored": 0,
+            "canceled": 0,
+            "expired": 0,
+        }
         return {
             "id": batch["id"],
             "type": "message_batch",
@@ -96,7 +111,9 @@ class Server(ThreadingHTTPServer):
             return made
         expired, self.half_expired = self.half_expired, False
         for number, each in enumerate(batch["requests"]):
-            batch["lines"].append({"custom_id": each["custom_id"], "result": self.result(each["params"], expired and number % 2)})
+            batch["lines"].append(
+                {"custom_id": each["custom_id"], "result": self.result(each["params"], expired and number % 2)}
+            )
         found = [json.dumps(line) for line in batch["lines"]]
         found += found[:3] if self.twice else []
         Random(7).shuffle(found)
@@ -112,7 +129,10 @@ class Server(ThreadingHTTPServer):
             return {"type": "expired"}
         if fault in FAULTS:
             _, kind, _ = FAULTS[fault]
-            return {"type": "errored", "error": {"type": "error", "request_id": None, "error": {"type": kind, "message": fault}}}
+            return {
+                "type": "errored",
+                "error": {"type": "error", "request_id": None, "error": {"type": kind, "message": fault}},
+            }
         text, stop, used = said(self, body, fault)
         self.charge(prompt, used, Decimal("0.5"))
         return {"type": "succeeded", "message": message(body, text, stop, used)}
@@ -152,7 +172,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         pass
 
-    def send(self, status: int, content: bytes, headers: dict[str, str] | None = None, promise: int | None = None) -> None:
+    def send(
+        self, status: int, content: bytes, headers: dict[str, str] | None = None, promise: int | None = None
+    ) -> None:
         self.send_response(status)
         for name, value in ({"content-type": "application/json"} | (headers or {})).items():
             self.send_header(name, value)

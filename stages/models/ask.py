@@ -6,6 +6,7 @@ budget are needed. Whatever stops a run, what was paid stays in the journal, and
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib import import_module
 
 from msgspec import Struct
@@ -134,12 +135,12 @@ def buy(
     for warning in budget.warnings(given.model or ""):
         say(f"warning: {warning}")
     price = budget.model(given.model or "")
-    of = Purchase(stage, run, given, price, budget.limits(given), journal, provider, provider.client(given))
-    outcomes = progress.over(
-        rounds(of, left), stage, len(left), unit="requests", note=lambda: budget.usd(journal.spent["run", run])
-    )
-    for _, answer, _ in outcomes:
-        answers.union(found, [answer])
+    with provider.client(given) as client:
+        of = Purchase(stage, run, given, price, budget.limits(given), journal, provider, client)
+        for _, answer, _ in progress.over(
+            rounds(of, left), stage, len(left), unit="requests", note=partial(cost_so_far, of)
+        ):
+            answers.union(found, [answer])
     nowhere = sum(each not in found for each in left)
     say(f"{stage}: {len(left) - nowhere} answers, {budget.usd(journal.spent['run', run])} spent on this run")
     if nowhere:
@@ -149,13 +150,18 @@ def buy(
         )
 
 
+def cost_so_far(of: Purchase) -> str:
+    """What this run has cost, with what is under way at its dearest."""
+    return budget.usd(of.journal.spent["run", of.run])
+
+
 def say(text: str) -> None:
     """A line for people, which is no output."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def rounds(of: Purchase, left: dict[str, Request]) -> Iterator[Outcome]:
-    """First what earlier runs have under way, then the rest; once more what expired, and one follow-up of what was no good."""
+    """What earlier runs have under way, then the rest; once more what expired, and one follow-up of what was no good."""
     followed: set[str] = set()
     again = dict(left)
     resuming = batches.resumed(of, left) if hasattr(of.provider, "submit") else iter(())

@@ -161,7 +161,11 @@ def follow_up(asked: Request, kind: Kind, text: str) -> Request | None:
     return None
 
 
-REPAIR = "\n\nAn earlier reply, here as a JSON string, was not JSON of the asked form:\n{said}\nReply again, in that form only."
+REPAIR = """
+
+An earlier reply, here as a JSON string, was not JSON of the asked form:
+{said}
+Reply again, in that form only."""
 
 
 def sendable(schema: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +183,7 @@ def sendable(schema: dict[str, Any]) -> dict[str, Any]:
     return kept | ({"additionalProperties": False} if kept.get("type") == "object" else {})
 
 
-REFUSED = frozenset(
-    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength maxItems uniqueItems pattern "
-    "minProperties maxProperties $schema $id".split()
-)
+SIZES = ("minLength", "maxLength", "maxItems", "minProperties", "maxProperties", "uniqueItems", "pattern")
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+REFUSED = frozenset((*SIZES, *BOUNDS, "$schema", "$id"))
+"""Keywords that structured output does not take."""
