@@ -8,7 +8,9 @@ PORT ?= 8786
 UV := $(shell command -v uv 2>/dev/null)
 READY := .venv/.ready
 
-.PHONY: run test lint drill cluster cluster-test integrations bench lock docs schemas screenshots clean
+.PHONY: install run test lint drill cluster cluster-test integrations bench lock docs schemas screenshots clean
+
+install: $(READY)
 
 run: $(READY)
 	@dataset check
@@ -59,6 +61,7 @@ lock:
 
 docs: $(READY)
 	@python -m lineage.troubleshooting
+	@python -m lineage.sample
 
 schemas: $(READY)
 	@python -m lineage.schemas

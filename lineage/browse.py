@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, json
 
-from lineage import version
+from lineage import lookup, version
 from stages.contract import params, paths
 from stages.contract.params import stop
 from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
@@ -90,17 +90,14 @@ def assigned(revision: str | None) -> Callable[[Found], Found]:
 
 
 def value_in(content: bytes, identifier: str, field: str) -> Any:
-    """One field of the row with this id, by halving the lines, which are sorted by id; None if there is none."""
-    key, low, high = identifier.encode(), 0, len(content)
-    while low < high:
-        start = content.rfind(b"\n", low, (low + high) // 2) + 1 or low
-        end = content.find(b"\n", start)
-        end = len(content) if end < 0 else end
-        at = content.find(b'"id":"', start) + 6
-        if (found := content[at : at + 32]) == key:
-            return decode(content[start:end])[field]
-        low, high = (end + 1, high) if found < key else (low, start)
-    return None
+    """One field of the row with this id, in lines that are sorted by id; None if there is none."""
+    return (row_in(content, identifier) or {}).get(field)
+
+
+def row_in(content: bytes, identifier: str) -> dict[str, Any] | None:
+    """The row with this id, in lines that are sorted by id; None if there is none."""
+    line = next(lookup.lines_with(content, "id", identifier), None)
+    return None if line is None else dict(decode(line))
 
 
 def check(query: Query) -> None:
@@ -124,8 +121,7 @@ def sources(revision: str | None) -> list[str]:
     """The names of the sources in a version."""
     if revision is None:
         return list(params.sources())
-    content = version.content(paths.ROOT / params.FILE, revision)
-    return sorted(map(str, params.mapping(content, f"{revision}:{params.FILE}").get("sources") or {}))
+    return sorted(map(str, version.settings(revision).get("sources") or {}))
 
 
 def wanted_drops(query: Query, names: list[str]) -> Iterator[Drop]:

@@ -104,7 +104,8 @@ def of_text(text: str, fetch: bool = False) -> Exposure:
     from stages import collect
     from stages.text.personal_data import Scope
 
-    cleaned = collect.cleaned(text, collect.cleaning(params.of_stage("collect", collect.Params), Scope()))
+    how = collect.cleaning(params.of_stage("collect", collect.Params), Scope())
+    cleaned = collect.cleaned(text, how)  # surrogates depend on the record, and cannot be told from the text alone
     keys = sorted({key_of_text(text), key_of_text(cleaned)})
     return of_rows("text", text, partial(rows_of_keys, keys=keys), fetch)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lineage.manifest import Manifest
 from lineage.runs import Run
 from stages import checks
 from stages.contract.params import Source
@@ -60,7 +61,12 @@ def params() -> dict[str, Any]:
     }
 
 
-SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params}
+def manifest() -> dict[str, Any]:
+    """The schema of reports/manifest.json."""
+    return msgspec.json.schema(Manifest)
+
+
+SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params, "manifest": manifest}
 
 
 def text(name: str) -> str:

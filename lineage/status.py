@@ -109,10 +109,15 @@ def about(name: str) -> dict[str, Any]:
 
 def stale() -> list[str]:
     """The stages that `dvc repro` would run."""
+    return list(changes())
+
+
+def changes() -> dict[str, list[Any]]:
+    """What DVC finds changed of each stage that it would run."""
     done = repository.dvc("status", "--json")
     if done.returncode:
         raise stop(f"dvc status: {repository.said(done)}; run `dataset check`")
-    return list(json.loads(done.stdout or b"{}"))
+    return dict(json.loads(done.stdout or b"{}"))
 
 
 def output(*words: str) -> list[str]:

@@ -104,10 +104,17 @@ PITFALLS = (
     ),
     Trouble(
         "an answer is biased, or rude",
-        "the source is, and rules do not see it",
+        "the source is, and `toxicity` is not measured by default",
         "languages",
         "dataset show --source NAME --limit 50",
-        "read a sample of every source; take out what you would not say; add examples of how to refuse",
+        "take `toxicity` out of `measure.skip`, put it under `filter`; read a sample of every source; show how to refuse",
+    ),
+    Trouble(
+        "answers obey text that stands in the data",
+        "records give orders to a model, or a role to play without rules",
+        "noticed",
+        "dataset whatif filter.injection.action=drop",
+        "read what would fall; if it looks right, set `filter.injection.action` to `drop`",
     ),
     Trouble(
         "training does not converge, or loss is flat",

@@ -23,6 +23,10 @@ from stages.contract.record import decode
 
 SETTINGS = "settings"
 """The place of a check that compares dvc.lock with itself and with the settings beside it."""
+SIGNATURE = "signature"
+"""The place of a check of the tag of a release."""
+PUSH = "dvc push; where that says it did, dataset verify --mend"
+"""DVC does not push again what it remembers to have pushed, also if it is gone."""
 READERS = 8  # objects read at once: a remote answers slowly, and hashing lets go of the interpreter
 BLOCK = 1 << 20  # bytes
 
@@ -68,10 +72,15 @@ class Copy(Struct):
     digest: str = ""
     size: int = 0
     problem: str = ""
+    sha256: str = ""
 
 
 class Unreadable(Exception):
     """An object cannot be read: it is not there, or its place does not answer."""
+
+
+Sums = dict[str, str | None]
+"""The SHA-256 of files by their paths; None of a file that was not at hand when a release was made."""
 
 
 class Place(Struct):
@@ -94,7 +103,11 @@ def opened(root: Path, commit: str | None, _: tuple[int, ...]) -> Any:
     """DVC's repository; that of the working tree is opened again when a file that it has read is written."""
     from dvc.repo import Repo  # takes 0.3 s
 
-    return Repo(str(root), rev=commit)
+    if commit is None:
+        return Repo(str(root))
+    # credentials in config.local are those of remotes that an old commit may not name: today's remotes are meant anyway
+    remotes = opened(root, None, written_at()).config["remote"]
+    return Repo(str(root), rev=commit, config={"remote": dict(remotes)})
 
 
 def repo(commit: str | None = None) -> Any:
@@ -165,6 +178,15 @@ def blocks(place: Place, name: str) -> Iterator[bytes]:
         raise Unreadable(reason) from None
 
 
+def absent(place: Place, digests: Iterable[str]) -> set[str]:
+    """Those of the objects that a store does not have, by asking it; DVC itself trusts what it remembers of a remote."""
+    wanted = set(digests)
+    try:
+        return wanted - set(place.root.oids_exist(sorted(wanted)))
+    except refusals() as error:
+        raise Unreadable(f"cannot be read: {one_line(error)}") from None
+
+
 def refusals() -> tuple[type[Exception], ...]:
     """What the libraries of the remotes in use raise when a server does not answer or refuses."""
     from dvc.exceptions import DvcException
@@ -172,12 +194,19 @@ def refusals() -> tuple[type[Exception], ...]:
 
     kinds = (("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"), ("asyncssh", "Error"))
     used = [getattr(sys.modules[module], kind) for module, kind in kinds if module in sys.modules]
-    return (OSError, DvcException, ObjectDBError, *used)
+    return (
+        OSError,
+        EOFError,
+        DvcException,
+        ObjectDBError,
+        *used,
+    )  # EOFError: a password is asked for, and nobody is there
 
 
 def one_line(error: BaseException) -> str:
     """An error's own words, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    unanswered = "it asks for a password" if isinstance(error, EOFError) else type(error).__name__
+    return " ".join(str(error).split()) or unanswered
 
 
 # what a version names
@@ -226,27 +255,30 @@ def named(out: Any) -> Output:
 # hashing again
 
 
-def check(output: Output, place: Place, others: Iterable[Place] = ()) -> Check:
-    """Hash one output again at one place; `others` are asked for intact copies, to tell what a damaged one lost."""
+def check(output: Output, place: Place, others: Iterable[Place] = (), sums: Sums | None = None) -> Check:
+    """Hash one output again at one place; `others` are asked for intact copies, to tell what a damaged one lost.
+
+    `sums` are the SHA-256 of a release's files by their paths; they are held against the same bytes.
+    """
     result = Check(output.path, place.name, "not checkable")
     if not output.digest:
         result.reason = "dvc.lock names no bytes of it; run `dvc repro`"
         return result
     others = [other for other in others if other is not place]
     try:
-        result.damage, absent = (in_store if place.is_store else in_tree)(output, place, others)
+        result.damage, missing = (in_store if place.is_store else in_tree)(output, place, others, sums or {})
     except Unreadable as problem:
         result.reason = str(problem)
         return result
     if result.damage:
         result.verdict = "failed"
-    elif not absent:
+    elif not missing:
         result.verdict = "verified"
-    result.reason = absent
+    result.reason = missing
     return result
 
 
-def in_store(output: Output, place: Place, others: list[Place]) -> tuple[list[Damage], str]:
+def in_store(output: Output, place: Place, others: list[Place], sums: Sums) -> tuple[list[Damage], str]:
     """What is damaged of an output whose bytes lie under their own MD5, and what is not there."""
     listing, damage = {"": output.digest}, []
     if is_folder(output):
@@ -256,24 +288,24 @@ def in_store(output: Output, place: Place, others: list[Place]) -> tuple[list[Da
             damage.append(Damage(output.path, f"its listing {how(len(content), None)}", where(place, output.digest)))
         listing = intact or known_listing(output, others) or {}
     copies = dict(zip(listing, read_all(place, listing.values()), strict=True))
-    absent = {name: copy.problem for name, copy in copies.items() if copy.problem}
+    missing = {name: copy.problem for name, copy in copies.items() if copy.problem}
     for name, expected in listing.items():
-        if name not in absent and copies[name].digest != expected:
+        if name not in missing and copies[name].digest != expected:
             damage.append(damaged(output, name, listing, copies[name], place, others))
-    if not damage and not absent:
-        damage += wrong_size(output, copies)
-    return damage, some_absent(absent, len(listing))
+    if not damage and not missing:
+        damage = wrong_size(output, copies) + wrong_sums(output, copies, sums)
+    return damage, some_absent(missing, len(listing))
 
 
-def in_tree(output: Output, place: Place, others: list[Place]) -> tuple[list[Damage], str]:
+def in_tree(output: Output, place: Place, others: list[Place], sums: Sums) -> tuple[list[Damage], str]:
     """What is damaged of an output whose files lie under their own names."""
     copies = laid(output, place)
     if unread := {name: copy.problem for name, copy in copies.items() if copy.problem}:
         return [], some_absent(unread, len(copies))
     found = {name: copy.digest for name, copy in copies.items()}
     if digest_of(found) == output.digest:
-        return wrong_size(output, copies), ""
-    listing = {"": output.digest} if not is_folder(output) and "" in found else known_listing(output, others)
+        return wrong_size(output, copies) + wrong_sums(output, copies, sums), ""
+    listing = known_listing(output, others)
     if not listing or ("" in listing) != ("" in found):
         return [Damage(output.path, "has other bytes; no intact listing tells which of its files")], ""
     damage = [Damage(join(output.path, name), "is not there") for name in sorted({*listing} - {*found})]
@@ -297,6 +329,13 @@ def wrong_size(output: Output, copies: dict[str, Copy]) -> list[Damage]:
     return [Damage(output.path, f"dvc.lock is edited: it says {output.size} bytes, these are {held}")] if wrong else []
 
 
+def wrong_sums(output: Output, copies: dict[str, Copy], sums: Sums) -> list[Damage]:
+    """Files that have the MD5 that dvc.lock names and not the SHA-256 that a release names."""
+    found = {join(output.path, name): copy.sha256 for name, copy in copies.items()}
+    reason = "has not the SHA-256 of the release"
+    return [Damage(path, reason) for path, digest in found.items() if sums.get(path) not in (None, digest)]
+
+
 def is_folder(output: Output) -> bool:
     """Whether an output is a folder, whose MD5 is that of its listing."""
     return output.digest.endswith(".dir")
@@ -306,7 +345,10 @@ def entries(content: bytes, digest: str) -> dict[str, str] | None:
     """The MD5 of each file in a folder by its name, from the folder's listing; None if that is not intact."""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
         return None
-    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+    try:
+        return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
+    except (ValueError, TypeError, KeyError):
+        return None  # dvc.lock names as a folder what is none
 
 
 def digest_of(found: dict[str, str]) -> str:
@@ -318,7 +360,9 @@ def digest_of(found: dict[str, str]) -> str:
 
 
 def known_listing(output: Output, places: list[Place]) -> dict[str, str] | None:
-    """The listing of an output from the first place that has it intact."""
+    """The listing of an output from the first place that has it intact; that of a single file is known."""
+    if not is_folder(output):
+        return {"": output.digest}
     for place in places:
         try:
             if not place.is_store:
@@ -355,15 +399,22 @@ def read_all(place: Place, names: Iterable[str]) -> list[Copy]:
 
 
 def copy_of(place: Place, name: str) -> Copy:
-    """The MD5 and size of one object or file."""
-    hasher, size = hashlib.md5(usedforsecurity=False), 0
+    """What one object or file holds; DVC names bytes by their MD5, a manifest of ours by their SHA-256."""
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     try:
         for block in blocks(place, name):
-            hasher.update(block)
+            md5.update(block)
+            sha256.update(block)
             size += len(block)
     except Unreadable as problem:
         return Copy(problem=str(problem))
-    return Copy(hasher.hexdigest(), size)
+    return Copy(md5.hexdigest(), size, sha256=sha256.hexdigest())
+
+
+def md5_of(file: Path) -> str:
+    """The MD5 of a file of this machine."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 # what a damaged file lost
@@ -431,7 +482,7 @@ def intact_copy(output: Output, name: str, digest: str, places: list[Place]) -> 
     """The first place that has a file as it should be, and its name there."""
     for place in places:
         here = digest if place.is_store else join(output.path, name)
-        if copy_of(place, here).digest == digest:
+        if copy_of(place, here).digest == digest.removesuffix(".dir"):
             return place, here
     return None
 
@@ -472,8 +523,7 @@ def named_row(line: bytes, number: int) -> str:
 
 def verify(commit: str | None = None, remote_name: str | None = None) -> list[Check]:
     """Every output of a commit, or of the working tree, hashed again in the cache, a remote and the files themselves."""
-    stores = [cache(), *([remote(remote_name)] if has_remote(remote_name) else [])]
-    tree = committed(commit) if commit else workspace()
+    stores, tree = places_of(commit, remote_name)
     places = [*stores, tree]
     found = []
     for output in outputs(commit):
@@ -481,6 +531,12 @@ def verify(commit: str | None = None, remote_name: str | None = None) -> list[Ch
         found += [check(output, place, places) for place in looked_at]
     found += [check(given, tree, places) for given in inputs(commit)]
     return found + list(lock_checks(commit, places))
+
+
+def places_of(commit: str | None, remote_name: str | None) -> tuple[list[Place], Place]:
+    """The stores that there are, and the files of a commit or of the working tree."""
+    stores = [cache(), *([remote(remote_name)] if has_remote(remote_name) else [])]
+    return stores, committed(commit) if commit else workspace()
 
 
 def has_remote(name: str | None) -> bool:
@@ -498,7 +554,7 @@ def lock_checks(commit: str | None, places: list[Place]) -> Iterator[Check]:
             yield Check("dvc.lock", SETTINGS, "failed", reason)
     for stage in index(commit).stages:
         changed = [key for dep in stage.deps if hasattr(dep, "params") for key in dict(dep.status()).get(str(dep), {})]
-        if changed or stage.cmd_changed:
+        if changed or getattr(stage, "cmd_changed", False):
             what = ", ".join(changed) or "the command"
             reason = f"{stage.name} ran with other settings than are here: {what}; `dvc repro`, or it is edited"
             yield Check("dvc.lock", SETTINGS, "failed", reason)
@@ -514,7 +570,7 @@ def composed(dep: Output, written: list[Output], places: list[Place]) -> str | N
         return None
     files: dict[str, str] = {}
     for out in written:
-        listing = {"": out.digest} if not is_folder(out) else known_listing(out, places)
+        listing = known_listing(out, places)
         if not listing:
             return None
         below = out.path.removeprefix(f"{dep.path}/")
@@ -528,7 +584,7 @@ def composed(dep: Output, written: list[Output], places: list[Place]) -> str | N
 def nowhere(checks: list[Check]) -> list[str]:
     """What was found intact in no place at all."""
     intact = {check.path for check in checks if check.verdict == "verified"}
-    return sorted({check.path for check in checks if check.place != SETTINGS} - intact)
+    return sorted({check.path for check in checks if check.place not in (SETTINGS, SIGNATURE)} - intact)
 
 
 def finding(checks: list[Check], remote_name: str | None = None) -> bool:
@@ -541,7 +597,6 @@ def finding(checks: list[Check], remote_name: str | None = None) -> bool:
 def remedy(check: Check, checks: list[Check]) -> str:
     """What to do about a check that failed."""
     elsewhere = [other.place for other in checks if (other.path, other.verdict) == (check.path, "verified")]
-    objects = " ".join(damage.object for damage in check.damage if damage.object)
     if check.place == SETTINGS:
         return "take dvc.lock back with `git checkout dvc.lock`, or run `dvc repro`"
     if check.place in ("workspace", "git"):
@@ -549,5 +604,4 @@ def remedy(check: Check, checks: list[Check]) -> str:
         return put_back if elsewhere else f"`git checkout -- {check.path}`, or `dvc repro`"
     if not elsewhere:
         return "no intact copy is known; look in another remote or clone, or build it again with `dvc repro`"
-    command = "dvc fetch" if check.place == "cache" else "dvc push"
-    return f"delete {objects}, then `{command} {check.path}`; an intact copy is in the {elsewhere[0]}"
+    return f"`dataset verify --mend` replaces it by the copy in the {elsewhere[0]}"

@@ -26,6 +26,8 @@ LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
 RELEASE = "dataset@v"
 FULL = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 KEPT = 4  # versions whose lock and folders are kept in memory
+called: dict[str, str] = {}
+"""How the user called a commit: messages name it so."""
 
 
 class Stored(Struct, frozen=True):
@@ -44,9 +46,11 @@ def commit_of(revision: str) -> str:
     if found := repository.commit(revision):
         if len(several := refs(revision)) > 1:
             raise stop(f"{named(revision)}: names {' and '.join(several)}; write which of them is meant in full")
+        called[found] = revision
         return found
     release = RELEASE + revision.removeprefix("v")
     if re.fullmatch(r"v?\d[\w.+-]*", revision) and (found := repository.commit(f"refs/tags/{release}")):
+        called[found] = revision
         return found
     raise stop(f"{named(revision) or 'a revision'}: is no commit, tag or branch here; {advice(revision)}")
 
@@ -85,6 +89,7 @@ def named(revision: str | None) -> str:
     """A version as messages name it."""
     if revision is None:
         return "the working tree"
+    revision = called.get(revision, revision)
     return revision[:7] if FULL.fullmatch(revision) else visible(revision).replace("\n", "\\n")
 
 
@@ -146,6 +151,12 @@ def instances_of(stage: str, stanza: dict[str, Any], given: dict[str, Any]) -> I
 
 def outputs(revision: str | None = None) -> dict[str, Stored]:
     """Every output by its path, as the lock names its bytes."""
+    return stored_in(paths.ROOT, None if revision is None else full(revision), mark(revision))
+
+
+@lru_cache(KEPT)
+def stored_in(root: Path, revision: str | None, changed: tuple[int, ...]) -> dict[str, Stored]:
+    """The same, kept."""
     return {out["path"]: stored(out) for entry in lock(revision).values() for out in entry.get("outs") or []}
 
 
@@ -156,6 +167,12 @@ def stored(entry: dict[str, Any]) -> Stored:
 
 def settings(revision: str | None = None) -> dict[str, Any]:
     """All of a version's params.yaml; empty if it has none."""
+    return set_in(paths.ROOT, None if revision is None else full(revision), mark(revision))
+
+
+@lru_cache(KEPT)
+def set_in(root: Path, revision: str | None, changed: tuple[int, ...]) -> dict[str, Any]:
+    """The same, kept."""
     content = in_git(params.FILE, revision)
     return yaml_of(params.FILE, revision, content) if content else {}
 
@@ -182,8 +199,13 @@ def object_of(md5: str) -> Path:
 
 def cache_folder() -> Path:
     """DVC's cache, as the project's own configuration names it."""
+    return configured(paths.ROOT.resolve() / ".dvc")
+
+
+@lru_cache(KEPT)
+def configured(home: Path) -> Path:
+    """The cache that the configuration in a folder names."""
     config = ConfigParser(interpolation=None, strict=False)
-    home = paths.ROOT.resolve() / ".dvc"
     try:
         config.read([home / "config", home / "config.local"])
     except (ConfigError, UnicodeDecodeError):

@@ -50,7 +50,7 @@ class Written(Struct):
     kind: str
     line: bytes
     exports: dict[str, bytes | str]
-    keys: set[str]
+    keys: set[str] = set()
     drop: Drop | None = None
 
 
@@ -92,7 +92,7 @@ def left_out(record: Record, params: Params) -> Written | None:
         return None
     evidence = {"licence": found.licence} | ({"terms": found.terms, "model": record.meta.model} if found.terms else {})
     drop = Drop(record.id, record.source, "export", f"export_{reason}", evidence)
-    return Written(record.id, record.source, kind(record), b"", {}, set(), drop)
+    return Written(record.id, record.source, kind(record), b"", {}, drop=drop)
 
 
 def exported(record: Record, shapes: tuple[str, ...]) -> dict[str, bytes | str]:

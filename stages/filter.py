@@ -27,15 +27,15 @@ class Rule(NamedTuple):
     limits: Any
     facts: tuple[Any, ...] = ()
 
-    @property
-    def action(self) -> str:
-        """What becomes of a record that breaks it: `drop`, unless the limits say `count` or `keep`."""
-        return getattr(self.limits, "action", "drop")
+    def action(self, reason: str) -> str:
+        """What becomes of a record that breaks it: `drop`, unless the limits or, for this reason, the check say other."""
+        own = getattr(self.check, "action", None)
+        return str(own(reason, self.limits) if own else getattr(self.limits, "action", "drop"))
 
-    def broken(self, value: Any) -> str | None:
-        """The reason for which the check would drop a record of this value."""
+    def broken(self, value: Any, action: str) -> str | None:
+        """The reason that the check gives for a record of this value, if it is one for this action."""
         reason: str | None = self.check.decide(value, self.limits, *self.facts)
-        return reason
+        return reason if reason and self.action(reason) == action else None
 
 
 Rules = dict[str, Rule]
@@ -62,7 +62,7 @@ def informed(rules: Rules, scores: Scores, action: str = "drop") -> Rules:
         if hasattr(rule.check, "summary")
         else rule
         for name, rule in rules.items()
-        if rule.action == action
+        if action in map(rule.action, rule.check.REASONS)
     }
 
 
@@ -77,7 +77,7 @@ def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -
         (reason, {name: side[name], **({"ending": "rejected"} if side is not scores else {})})
         for side in (scores, scores.get("rejected", {}))
         for name, rule in rules.items()
-        if name in side and rule.action == "drop" and (reason := rule.broken(side[name]))
+        if name in side and (reason := rule.broken(side[name], "drop"))
     ]
     if not broken:
         return None
@@ -91,7 +91,7 @@ def counted(rules: Rules, scores: Scores, among: Container[str]) -> Counter[str]
     """How many of these records give a reason to a rule that only counts."""
     counting = informed(rules, scores, "count")
     rows = (row for identifier, row in scores(*counting) if identifier in among) if counting else ()
-    found = (rule.broken(row[name]) for row in rows for name, rule in counting.items() if name in row)
+    found = (rule.broken(row[name], "count") for row in rows for name, rule in counting.items() if name in row)
     return Counter(filter(None, found))
 
 

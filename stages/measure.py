@@ -34,11 +34,12 @@ Params = msgspec.defstruct(
 
 def prepare(records: int) -> None:
     """Load what measuring about so many records needs before the work is shared out, so that the workers need not."""
-    from stages.text import language, minhash, tokens
+    from stages.text import language, linear, minhash, tokens
 
     minhash.warm_up(records)
     tokens.count("a")
     language.model()
+    linear.read("injection")
 
 
 def measure(record: Record, params: Any) -> dict[str, Any]:

@@ -3,24 +3,29 @@
 Records belong together if they share a declared group, a parent, a subject or a prompt. A group's split is a keyed hash of
 its first key against the shares, so it stays when other records come or go: adding a record moves at most the groups that
 it joins. Near-duplicates do not move a group; of a near-duplicate pair across splits the side nearer to training is dropped.
+
+What a release has published is pinned (`stages/contract/pins.py`): it stays in its split whatever joins its group, a
+survivor that replaces it takes its split, and a record that would tie together groups of different splits is dropped.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract import paths
+from stages.contract import paths, pins
 from stages.contract.params import seed, stop, value
+from stages.contract.pins import RECORD, Key, Pins
 from stages.contract.record import Drop, Record, digest, draw, prompt
 from stages.contract.run import Decision, run_on_all
 from stages.contract.shards import rows
 from stages.text.shingles import fold
 
 REASONS = {
-    "near_duplicate_across_splits": "as similar as split.near, or more, to a record of a split farther from training"
+    "near_duplicate_across_splits": "as similar as split.near, or more, to a record of a split farther from training",
+    "bridges_splits": "ties together groups that a release has published in different splits",
 }
 
 
@@ -32,10 +37,6 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     test: Annotated[float, Limits(ge=0, le=1)] = 0.1
     near: Annotated[float, Limits(gt=0, le=1, description="Jaccard similarity; not below dedup.floor")] = 0.7
     stratify: Annotated[Literal["topic", "source"] | None, Limits(description="draw inside each of these")] = None
-
-
-Key = tuple[str, str]
-"""A kind of tie, with its rank in naming a group, and its value. A subject names better than a prompt: it comes back."""
 
 
 class Fact(Struct):
@@ -66,24 +67,34 @@ def measure(record: Record, params: Params, pairs: Any) -> Fact:
         *([("1 group", meta.group)] if meta.group else []),
         *([("2 subject", meta.subject)] if meta.subject else []),
         *([("3 prompt", digest(asked))] if asked else []),
-        *(("4 record", parent) for parent in (record.id, *meta.parents)),
+        *((RECORD, parent) for parent in (record.id, *meta.parents)),
     )
     return Fact(
         record.source, keys, getattr(meta, params.stratify or "", None) or record.source if params.stratify else None
     )
 
 
-def decide(facts: dict[str, Fact], params: Params, pairs: dict[tuple[str, str], float]) -> Decision:
-    """Every record's split, and the drops of what leaks."""
-    groups = joined({identifier: fact.keys for identifier, fact in facts.items()})
+def decide(
+    facts: dict[str, Fact], params: Params, pairs: dict[tuple[str, str], float], published: Pins | None = None
+) -> Decision:
+    """Every record's split, and the drops of what leaks; the pins are those of the project's file if none are given."""
+    pinned, bridges = pins.fitted(keys_of(facts), pins.published() if published is None else published)
+    drops = [Drop(i, facts[i].source, "split", "bridges_splits", {"ties": ties}) for i, ties in bridges.items()]
+    facts = {i: fact for i, fact in facts.items() if i not in bridges}
+    groups = joined(keys_of(facts))
     strata: dict[str, str | None] = {groups[i]: fact.stratum for i, fact in sorted(facts.items(), reverse=True)}
-    split = {i: drawn(groups[i], strata[groups[i]], params) for i in facts}
-    drops = leaks(split, facts, {pair: near for pair, near in pairs.items() if near >= params.near})
+    split = {i: pinned.get(i) or drawn(groups[i], strata[groups[i]], params) for i in facts}
+    drops += leaks(split, facts, {pair: near for pair, near in pairs.items() if near >= params.near})
     gone = {drop.id for drop in drops}
     return Decision(drops, [{"id": i, "split": split[i], "group": groups[i]} for i in facts if i not in gone])
 
 
-def joined(keys: dict[str, Iterable[Key]]) -> dict[str, str]:
+def keys_of(facts: dict[str, Fact]) -> dict[str, tuple[Key, ...]]:
+    """What ties each record to others."""
+    return {identifier: fact.keys for identifier, fact in facts.items()}
+
+
+def joined(keys: Mapping[str, Iterable[Key]]) -> dict[str, str]:
     """Each record's group: the digest of the first key that ties its records together, directly or through others."""
     holders: dict[Key, list[str]] = defaultdict(list)
     for identifier, own in keys.items():
@@ -99,7 +110,7 @@ def joined(keys: dict[str, Iterable[Key]]) -> dict[str, str]:
     return group
 
 
-def reached(start: str, keys: dict[str, Iterable[Key]], holders: dict[Key, list[str]]) -> tuple[set[str], set[Key]]:
+def reached(start: str, keys: Mapping[str, Iterable[Key]], holders: dict[Key, list[str]]) -> tuple[set[str], set[Key]]:
     """All records that `start` is tied to, and all their keys."""
     members, waiting = {start}, [start]
     ties: set[Key] = set()

@@ -22,6 +22,33 @@ SAMPLE = REPOSITORY / "tests/sample"
 Build = Callable[..., Path]
 NAMES = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 GIT = NAMES | {"GIT_CONFIG_GLOBAL": os.devnull}
+SMALL = """\
+stages:
+  export:
+    cmd: python write.py
+    deps: [write.py, data/sources/rows.txt]
+    outs: [data/curated, data/splits.jsonl]
+  report:
+    cmd: cp data/splits.jsonl metrics.json
+    deps: [data/curated, data/splits.jsonl]
+    outs: [metrics.json: {cache: false}]
+"""
+WRITE = """\
+import hashlib, json, pathlib
+folder = pathlib.Path("data/curated")
+folder.mkdir(parents=True, exist_ok=True)
+said = pathlib.Path("data/sources/rows.txt").read_text().split()
+def line(row): return json.dumps(row, sort_keys=True, separators=(",", ":"))
+def row(word): return line({"messages": word})
+def ident(word): return hashlib.md5(word.encode()).hexdigest()
+(folder / "train.jsonl").write_text("".join(row(word) + "\\n" for word in said))
+(folder / "test.jsonl").write_text(row("other") + "\\n")
+index = [{"digest": hashlib.blake2b(row(word).encode(), digest_size=16).hexdigest(), "id": ident(word), "kind": "example",
+          "split": split} for word, split in [*((word, "train") for word in said), ("other", "test")]]
+(folder / "index.jsonl").write_text("".join(line(each) + "\\n" for each in index))
+pathlib.Path("data/splits.jsonl").write_text("".join(line({"id": ident(word), "split": "train"}) + "\\n" for word in said))
+"""
+"""A pipeline of two stages and four rows, with an index of data/curated as `export` writes it: quick to run and to share."""
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 settings.load_profile("untimed")
 for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
@@ -53,6 +80,7 @@ def run(*command: str, cwd: Path, code: int = 0, **env: str) -> subprocess.Compl
         command,
         cwd=cwd,
         env=os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)} | env,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -142,6 +170,49 @@ def project(tmp_path: Path) -> Path:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tests' sample, built once for all tests that only look at it."""
     return build(sample_project(tmp_path_factory.mktemp("built")))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the tests' sample, run once with DVC, committed and pushed to the remote beside it."""
+    root = tmp_path_factory.mktemp("team") / "first"
+    code_of_the_project(root)
+    sample_project(root)
+    if "generate:" not in (root / "dvc.yaml").read_text():
+        without_generation(root)
+    git(root, "init", "-q", "-b", "main")
+    assert "Running stage 'report'" in dvc(root, "repro")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "First version")
+    dvc(root, "push")
+    return root
+
+
+def clone(shared: Path, name: str) -> Path:
+    """A colleague's clone beside the repository, without its data."""
+    git(shared.parent, "clone", "-q", "first", name)
+    return shared.parent / name
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project with an index of its rows, run, committed and pushed."""
+    root = tmp_path_factory.mktemp("versions") / "made"
+    (root / "data/sources").mkdir(parents=True)
+    (root / "data/sources/rows.txt").write_text("one two three four\n")
+    (root / "write.py").write_text(WRITE)
+    (root / "dvc.yaml").write_text(SMALL)
+    (root / "params.yaml").write_text("limit: 4\n")
+    (root / ".gitignore").write_text("/data/curated\n/data/splits.jsonl\n")
+    git(root, "init", "-q", "-b", "main")
+    dvc(root, "init", "-q")
+    dvc(root, "config", "core.autostage", "false")
+    dvc(root, "remote", "add", "-d", "local", "../remote")
+    dvc(root, "repro")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "One")
+    dvc(root, "push")
+    return root
 
 
 @pytest.fixture

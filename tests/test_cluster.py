@@ -6,13 +6,12 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from stages.contract.signatures import COLUMNS, Signed
 from stages.text import bands, minhash, near
 from tests.cluster import QUICK, cluster, command, scheduler, until, workers
 from tests.conftest import REPOSITORY, SAMPLE, run, stage
+from tests.servers import object_store
 from tests.test_pipeline import outputs
 
 PRIVATE = "jo.private@example.org"
@@ -135,30 +135,6 @@ def test_workers_without_the_projects_folder_write_them_too_if_there_is_a_storag
     assert built(project_of(tmp_path / "p"), **two, DATASET_STORAGE=f"file://{store}") == expected
     assert len(list(store.iterdir())) == len(list((tmp_path / "p/data/records/log").iterdir()))
     assert not [file for file in store.iterdir() if PRIVATE.encode() in file.read_bytes()]
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextmanager
-def object_store(folder: Path, host: str = "127.0.0.1", before: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
-    """An S3 server with an empty bucket below `folder`; gives the environment in which it is used."""
-    (folder / "served/bucket").mkdir(parents=True)
-    at = f"{host}:{free_port()}"
-    log = folder / "s3.log"
-    words = ("rclone", "serve", "s3", "-v", f"--addr={at}", "--auth-key=reader,secretsecret", "served")
-    with command(*before, *words, log=log, cwd=folder):
-        until(lambda: b"Starting s3 server" in log.read_bytes())
-        yield {
-            "AWS_ACCESS_KEY_ID": "reader",
-            "AWS_SECRET_ACCESS_KEY": "secretsecret",
-            "AWS_ENDPOINT_URL": f"http://{at}",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
 
 
 def stored(folder: Path) -> dict[Path, int]:

@@ -44,7 +44,7 @@ def test_a_command_is_there(command):
 @pytest.mark.parametrize("command", sorted(command for command in COMMANDS if command.startswith("dvc ")))
 def test_dvc_knows_the_command_and_its_options(command):
     words = command.replace("…", "").split()[1:]
-    nested = words[0] in ("exp", "metrics", "params", "plots", "remote")
+    nested = words[0] in ("artifacts", "exp", "metrics", "params", "plots", "remote")
     names = [word for word in words if re.fullmatch(r"[a-z]+", word)][: 2 if nested else 1]
     text = subprocess.run(["dvc", *names, "--help"], capture_output=True, text=True, check=True).stdout
     assert all(option in text for option in words if option.startswith("-"))
@@ -61,7 +61,7 @@ def test_the_param_of_the_experiment_is_there():
 def test_every_path_that_is_named_is_there_or_built():
     stanzas = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"].values()
     built = [str(Path(out)) for stanza in stanzas for out in outs(stanza)]
-    known = [*built, "data/sources/log", "data/curated", "data/origins", "data/dropped"]
+    known = [*built, "reports/manifest.json", "data/sources/log", "data/curated", "data/origins", "data/dropped"]
     for name in re.findall(r"`((?:data|reports|stages|schemas|tests|lineage)/[\w./]*)", README):
         assert (REPOSITORY / name).exists() or any(name.startswith(out) for out in known), name
 

@@ -2,34 +2,12 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
 
 from stages.contract.params import read_yaml
-from tests.conftest import GIT, code_of_the_project, dvc, git, run, sample_project, without_generation
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A repository with the tests' sample, run once with DVC, committed and pushed to the remote beside it."""
-    root = tmp_path_factory.mktemp("team") / "first"
-    code_of_the_project(root)
-    sample_project(root)
-    if "generate:" not in (root / "dvc.yaml").read_text():
-        without_generation(root)
-    git(root, "init", "-q", "-b", "main")
-    assert "Running stage 'report'" in dvc(root, "repro")
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "First version")
-    dvc(root, "push")
-    return root
-
-
-def clone(shared: Path, name: str) -> Path:
-    git(shared.parent, "clone", "-q", "first", name)
-    return shared.parent / name
+from tests.conftest import GIT, clone, dvc, git, run
 
 
 def test_a_second_run_runs_nothing_and_leaves_git_clean(shared):

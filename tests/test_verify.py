@@ -14,54 +14,7 @@ from lineage.repository import commit
 from stages.contract import paths
 from tests.conftest import GIT, dvc, git, run
 
-PIPELINE = """\
-stages:
-  export:
-    cmd: python write.py
-    deps: [write.py, data/sources/rows.txt]
-    outs: [data/curated, data/splits.jsonl]
-  report:
-    cmd: cp data/splits.jsonl metrics.json
-    deps: [data/curated, data/splits.jsonl]
-    outs: [metrics.json: {cache: false}]
-"""
-WRITE = """\
-import hashlib, json, pathlib
-folder = pathlib.Path("data/curated")
-folder.mkdir(parents=True, exist_ok=True)
-said = pathlib.Path("data/sources/rows.txt").read_text().split()
-def line(row): return json.dumps(row, sort_keys=True, separators=(",", ":"))
-def row(word): return line({"messages": word})
-def ident(word): return hashlib.md5(word.encode()).hexdigest()
-(folder / "train.jsonl").write_text("".join(row(word) + "\\n" for word in said))
-(folder / "test.jsonl").write_text(row("other") + "\\n")
-index = [{"digest": hashlib.blake2b(row(word).encode(), digest_size=16).hexdigest(), "id": ident(word), "kind": "example",
-          "split": split} for word, split in [*((word, "train") for word in said), ("other", "test")]]
-(folder / "index.jsonl").write_text("".join(line(each) + "\\n" for each in index))
-pathlib.Path("data/splits.jsonl").write_text("".join(line({"id": ident(word), "split": "train"}) + "\\n" for word in said))
-"""
 TWO = "b8a9f715dbb64fd5c56e7783c6820a61"  # MD5 of the word two
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small project with an index of its rows, run, committed and pushed."""
-    root = tmp_path_factory.mktemp("versions") / "made"
-    (root / "data/sources").mkdir(parents=True)
-    (root / "data/sources/rows.txt").write_text("one two three four\n")
-    (root / "write.py").write_text(WRITE)
-    (root / "dvc.yaml").write_text(PIPELINE)
-    (root / "params.yaml").write_text("limit: 4\n")
-    (root / ".gitignore").write_text("/data/curated\n/data/splits.jsonl\n")
-    git(root, "init", "-q", "-b", "main")
-    dvc(root, "init", "-q")
-    dvc(root, "config", "core.autostage", "false")
-    dvc(root, "remote", "add", "-d", "local", "../remote")
-    dvc(root, "repro")
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "One")
-    dvc(root, "push")
-    return root
 
 
 @pytest.fixture
@@ -259,10 +212,9 @@ def test_the_command_names_the_damage_and_what_mends_it(at):
     tamper(store)
     said = run("dataset", "verify", cwd=at, code=1, **GIT).stdout
     assert f"1 rows differ: {TWO}" in said
-    assert f"delete {store}, then `dvc fetch data/curated`; an intact copy is in the remote local" in said
-    store.unlink()
-    dvc(at, "fetch", "data/curated")
-    run("dataset", "verify", cwd=at, **GIT)
+    assert "`dataset verify --mend` replaces it by the copy in the remote local" in said
+    run("dataset", "verify", "--mend", cwd=at, **GIT)
+    assert store.stat().st_mode & 0o222 == 0
     rows = run("dataset", "verify", "--json", cwd=at, **GIT).stdout.splitlines()
     assert {json.loads(row)["verdict"] for row in rows} == {"verified"}
 
@@ -270,10 +222,28 @@ def test_the_command_names_the_damage_and_what_mends_it(at):
 def test_a_remote_that_was_asked_for_must_have_everything(at):
     (at.parent / "remote" / objects(at)["data/splits.jsonl"]).unlink()
     run("dataset", "verify", "HEAD", cwd=at, **GIT)
-    assert (
-        "is not in the remote local"
-        in run("dataset", "verify", "HEAD", "--remote", "local", cwd=at, code=1, **GIT).stdout
-    )
+    words = ("dataset", "verify", "HEAD", "--remote", "local")
+    assert "is not in the remote local" in run(*words, cwd=at, code=1, **GIT).stdout
+
+
+def test_an_object_that_dvc_takes_for_pushed_is_put_back(at):
+    dvc(at, "push")
+    gone = at.parent / "remote" / objects(at)["data/curated/train.jsonl"]
+    gone.unlink()
+    assert "up to date" in dvc(at, "push")
+    assert not gone.exists()
+    done = run("dataset", "verify", "HEAD", "--mend", "--remote", "local", cwd=at, **GIT)
+    assert done.stderr == f"mended  remote local: {gone}\n"
+    assert gone.read_bytes() == (at / "data/curated/train.jsonl").read_bytes()
+
+
+def test_nothing_is_mended_with_a_damaged_copy(at):
+    name = objects(at)["data/curated/train.jsonl"]
+    for store in (at / ".dvc/cache", at.parent / "remote"):
+        tamper(store / name)
+    assert run("dataset", "verify", "HEAD", "--mend", cwd=at, code=1, **GIT).stderr == ""
+    run("dataset", "verify", "--mend", cwd=at, **GIT)  # the workspace has it
+    assert failed("HEAD") == []
 
 
 @pytest.mark.parametrize(

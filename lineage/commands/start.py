@@ -48,7 +48,8 @@ def start_over() -> None:
     for folder in sorted((paths.ROOT / "data/sources").glob("**/"), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
-    for name, content in (texts | {"data/sources/.gitkeep": b"", paths.GOLD: b""}).items():
+    emptied = {"data/sources/.gitkeep": b"", paths.GOLD: b"", paths.PINS: b""}
+    for name, content in (texts | emptied).items():
         shards.put_bytes(paths.ROOT / name, content)
     if key:
         (paths.ROOT / ".dataset-key").touch(mode=0o600)

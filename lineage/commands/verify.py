@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-from lineage import repository
+from lineage import mend as mending
+from lineage import release, released, version
 from lineage import verify as verifying
 from lineage.verify import Check, Damage
-from stages.contract.params import stop
 from stages.contract.record import encode
 from stages.text.visible import visible
 
@@ -18,13 +18,25 @@ NAMED = 5  # rows of a damaged file that are named; --json lists all
 
 @click.command()
 @click.argument("revision", required=False)
+@click.option(
+    "--release", "of_release", is_flag=True, help="Hold a release, by default the last, against its manifest."
+)
 @click.option("--remote", help="Look into this remote instead of the default one.")
+@click.option(
+    "--mend", is_flag=True, help="Replace damaged objects by intact copies; put into the remote what it lacks."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print every check as JSON, one a line.")
-def verify(revision: str | None, remote: str | None, as_json: bool) -> None:
-    """Hash again what REVISION, or the working tree, names; exit 1 if bytes are damaged, or intact nowhere."""
-    if revision is not None and not (commit := repository.commit(revision)):
-        raise stop(f"{revision}: is no commit, tag or branch here; `git log --oneline` lists them")
-    checks = verifying.verify(commit if revision is not None else None, remote)
+def verify(revision: str | None, of_release: bool, remote: str | None, mend: bool, as_json: bool) -> None:
+    """Hash again what REVISION, or the working tree, names; exit 1 if bytes are damaged, or intact nowhere.
+
+    With --release it does not ask DVC: every file of the release is held against the SHA-256 of its manifest, and the tag's
+    signature against the keys that you trust.
+    """
+    of = release.resolved(revision) if of_release else None
+    commit = of.commit if of else version.commit_of(revision) if revision is not None else None
+    for at in mending.mend(commit, remote) if mend else ():
+        click.echo(visible(f"mended  {at}"), err=True)
+    checks = released.verify_release(of, remote) if of else verifying.verify(commit, remote)
     for line in map(encode, checks) if as_json else lines(checks):
         click.echo(line if as_json else visible(str(line)))
     sys.exit(1 if verifying.finding(checks, remote) else 0)

@@ -6,7 +6,8 @@ check that is faster on many records at once has `measure_many(records, params) 
 `ENDINGS = True` also looks at the losing ending of a preference pair. One that must know its whole source (a median, how
 frequent a sentence is) offers `summary(values, params)` over all its values of the source, which it reads once and does not
 keep; `decide` then gets the result as a third argument. A field `action` in Params (keep, count or drop) says what becomes
-of a record that breaks the rule: what is counted is in the report and stays.
+of a record that breaks the rule: what is counted is in the report and stays. A check in which that depends on the reason has
+`action(reason, params)` too.
 """
 
 import pkgutil

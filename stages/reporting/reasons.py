@@ -89,7 +89,9 @@ def of_balance(facts: dict[str, Any]) -> str:
 
 
 def of_split(facts: dict[str, Any]) -> str:
-    """How alike the two are, and where they stood."""
+    """How alike the two are and where they stood, or what ties it to several splits."""
+    if "ties" in facts:
+        return "; ".join(f"tied to {split} by its {tie}" for split, tie in facts["ties"].items())
     return f"in {facts['split']}, similarity {facts['similarity']} to a record of {facts['other_split']}, which is kept"
 
 

@@ -26,9 +26,13 @@ PARTS = (
     "checks",
     "append",
     "redaction",
+    "classifiers",
     "structure",
+    "diff",
     "audit",
     "dask",
+    "diff",
+    "audit",
 )
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks

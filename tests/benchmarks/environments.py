@@ -11,9 +11,11 @@ PACKAGES = {
     "datasketch": ("datasketch==2.0.0", "xxhash", "numpy"),
     "rensa": ("rensa==0.5.0", "orjson", "numpy"),
     "text-dedup": ("text-dedup==0.4.0",),
+    "oxen": ("oxenai==0.65.1",),
     "datatrove": ("datatrove[processing,io]==0.10.1", "spacy"),  # its English MinHash needs spaCy and does not say so
     "presidio": ("presidio-analyzer==2.2.366",),
     "scrubadub": ("scrubadub==2.0.1",),
+    "alt-profanity-check": ("alt-profanity-check==1.9.1",),
     "data-juicer": ("py-data-juicer==1.6.1", "aiohttp"),  # does not import without aiohttp
 }
 

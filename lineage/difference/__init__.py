@@ -1,0 +1,1 @@
+"""What differs between two versions, in layers: settings, sources, code, rows with their causes, distributions."""

@@ -1,0 +1,217 @@
+"""What a release has published never moves to another split, whatever comes later."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.contract import params, paths, pins
+from stages.contract.params import Stop
+from stages.contract.pins import PUBLISHED, Pins, pin
+from stages.contract.record import Record, digest
+from stages.split import Fact, Params, decide, keys_of, measure
+from tests.conftest import json_lines, record, stage
+from tests.test_split import DESCRIBED, described, facts
+
+
+@pytest.fixture(autouse=True, scope="module")
+def seeded() -> Iterator[None]:
+    """A seed and a floor."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(params, "whole", lambda: {"seed": 42, "dedup": {"floor": 0.7}})
+        yield
+
+
+def split(found: dict[str, Fact], known: Pins) -> dict[str, str]:
+    """The split of every record that stays."""
+    return {row["id"]: row["split"] for row in decide(found, Params(), {}, known).rows}
+
+
+def why(found: dict[str, Fact], known: Pins) -> dict[str, Any]:
+    """The evidence of every record that is dropped as a bridge."""
+    drops = decide(found, Params(), {}, known).drops
+    assert {drop.reason for drop in drops} <= {"bridges_splits"}
+    return {drop.id: drop.evidence for drop in drops}
+
+
+def pinned(**where: str) -> Pins:
+    """Pins of the prompts that are the names, each in the split."""
+    of_prompts = facts(*(record(asked, id=digest(asked)) for asked in where))
+    return Pins(pins.of(keys_of(of_prompts), {digest(asked): at for asked, at in where.items()}))
+
+
+def test_a_published_record_stays_though_its_group_would_be_drawn_elsewhere():
+    one = record("one")
+    for at in paths.SPLITS:
+        assert split(facts(one), Pins(pins.of(keys_of(facts(one)), {one.id: at}))) == {one.id: at}
+
+
+def test_a_new_record_joins_the_split_of_the_group_it_is_tied_to():
+    for at in paths.SPLITS:
+        new = record("one", "Another answer.")
+        assert split(facts(new), pinned(one=at)) == {new.id: at}
+
+
+def test_a_chain_of_new_records_follows_the_one_that_is_tied_to_what_is_published():
+    chain = [record("one", "1", meta={"subject": "a"}), record("x", "2", meta={"subject": "a", "group": "g"})]
+    chain.append(record("y", "3", meta={"group": "g"}))
+    assert set(split(facts(*chain), pinned(one="test")).values()) == {"test"}
+
+
+def test_a_record_that_would_join_two_splits_is_dropped_and_says_by_what():
+    known = Pins(pinned(one="test").splits | {pin("2 subject", "ann"): "train"})
+    bridge, other = record("one", "New.", meta={"subject": "ann"}), record("z", meta={"subject": "ann"})
+    assert why(facts(bridge, other), known) == {bridge.id: {"ties": {"test": "prompt", "train": "subject"}}}
+    assert split(facts(bridge, other), known) == {other.id: "train"}
+
+
+def test_a_survivor_takes_the_split_of_the_published_record_it_replaces():
+    new = record("Entirely new words.")
+    for at in paths.SPLITS:
+        known = Pins({pin(PUBLISHED, "1" * 32): at}, {new.id: ["1" * 32, "2" * 32]})
+        assert split(facts(new), known) == {new.id: at}
+
+
+def test_a_published_survivor_does_not_move_to_the_split_of_what_it_replaces():
+    old = record("one")
+    known = Pins({pin(PUBLISHED, old.id): "train", pin(PUBLISHED, "1" * 32): "test"}, {old.id: ["1" * 32]})
+    assert split(facts(old), known) == {old.id: "train"}
+
+
+def test_a_new_survivor_of_records_of_two_splits_is_dropped():
+    new = record("Entirely new words.")
+    known = Pins({pin(PUBLISHED, "1" * 32): "train", pin(PUBLISHED, "2" * 32): "test"}, {new.id: ["1" * 32, "2" * 32]})
+    assert why(facts(new), known) == {
+        new.id: {"ties": {"test": f"survivor of {'2' * 32}", "train": f"survivor of {'1' * 32}"}}
+    }
+
+
+def test_a_published_record_that_is_edited_into_a_test_prompt_leaves_training_and_not_the_test_split():
+    train, test = record("new words", id="1" * 32), record("new words", id="2" * 32)
+    known = Pins({pin(PUBLISHED, train.id): "train", pin(PUBLISHED, test.id): "test"})
+    assert split(facts(train, test), known) == {test.id: "test"}
+
+
+def test_a_child_of_a_published_record_goes_where_that_is():
+    child = record("x", meta={"parents": ["1" * 32]})
+    for at in paths.SPLITS:
+        assert split(facts(child), Pins({pin(PUBLISHED, "1" * 32): at})) == {child.id: at}
+
+
+def test_without_pins_nothing_is_held():
+    assert pins.fitted(keys_of(facts(record("one"))), Pins()) == ({}, {})
+
+
+@given(DESCRIBED, st.integers(0, 14))
+@settings(deadline=None, derandomize=True, max_examples=80)
+def test_what_a_release_pins_gives_the_same_version_again(found: list[Any], dropped: int) -> None:
+    records = facts(*described(found))
+    first = decide(records, Params(), {}, Pins())
+    known = pins.of(keys_of(records), {row["id"]: row["split"] for row in first.rows[dropped:]})
+    again = decide(records, Params(), {}, Pins(known))
+    assert (again.rows, again.drops) == (first.rows, first.drops)
+
+
+@given(DESCRIBED, DESCRIBED, st.lists(st.sampled_from(paths.SPLITS), min_size=14, max_size=14))
+@settings(deadline=None, derandomize=True, max_examples=80)
+def test_whatever_comes_no_group_stands_in_two_splits_and_nothing_published_moves(
+    old: list[Any], new: list[Any], places: list[str]
+) -> None:
+    before = facts(*described(old))
+    assigned = {row["id"]: row["split"] for row in decide(before, Params(), {}, Pins()).rows}
+    moved = dict(zip(dict.fromkeys(assigned.values()), places, strict=False))  # as if other shares had been drawn
+    assigned = {identifier: moved[at] for identifier, at in assigned.items()}
+    later = decide(facts(*described([*old, *new][-14:])), Params(), {}, Pins(pins.of(keys_of(before), assigned)))
+    for row in later.rows:
+        assert row["split"] == assigned.get(row["id"], row["split"])
+    for group in {row["group"] for row in later.rows}:
+        assert len({row["split"] for row in later.rows if row["group"] == group}) == 1
+
+
+class World:
+    """Versions that grow: prompts that come back, people who ask again, answers edited, records replaced by others."""
+
+    def __init__(self) -> None:
+        self.draw = random.Random(7)
+        self.records: list[Record] = []
+        self.replaced: dict[str, list[str]] = {}
+
+    def grow(self, count: int) -> None:
+        """Add records; one in ten old ones is replaced by a new one that says nearly the same."""
+        for _ in range(count):
+            number = len(self.records)
+            meta: dict[str, Any] = {"subject": f"s{self.draw.randrange(number + 50)}"} if number % 3 == 0 else {}
+            if self.records and number % 10 == 1:
+                old = self.records.pop(self.draw.randrange(len(self.records)))
+                new = record(f"{old.messages[0].content}, please", id=digest("new", number), meta=meta)
+                self.replaced[new.id] = [old.id, *self.replaced.pop(old.id, [])]
+                self.records.append(new)
+            asked = f"prompt {self.draw.randrange(number * 3 + 50)}"
+            self.records.append(record(asked, f"answer {number}", id=digest("record", number), meta=meta))
+
+
+def texts(world: World, assigned: dict[str, str], *splits: str) -> set[str]:
+    return {each.messages[0].content for each in world.records if assigned.get(each.id) in splits}
+
+
+@pytest.mark.parametrize("with_pins", [True, False])
+def test_over_twenty_growing_versions_nothing_moves_and_no_test_text_enters_training(with_pins: bool) -> None:
+    world, known, ever, kept_out = World(), {}, {}, set()
+    moved, entered, bridges = set(), set(), 0
+    for _ in range(20):
+        world.grow(150)
+        found = {each.id: measure(each, Params(), {}) for each in world.records}
+        made = decide(found, Params(), {}, Pins(known, world.replaced) if with_pins else Pins())
+        assigned = {row["id"]: row["split"] for row in made.rows}
+        moved |= {i for i, at in assigned.items() if ever.get(i, at) != at}
+        entered |= texts(world, assigned, "train") & kept_out
+        bridges += len(made.drops)
+        ever |= assigned
+        kept_out |= texts(world, assigned, "validation", "test")
+        known |= pins.of(keys_of(found), assigned)
+    if with_pins:
+        assert (moved, entered) == (set(), set())
+        assert len(ever) > 3000
+        assert bridges > 0
+        assert {0.75 < sum(at == "train" for at in ever.values()) / len(ever) < 0.85} == {True}
+    else:  # the world is one in which they would
+        assert moved
+        assert entered
+
+
+def test_the_file_is_read_as_it_is_written():
+    known = pins.of(keys_of(facts(record("one", meta={"subject": "a"}))), {record("one").id: "test"})
+    assert pins.read(pins.written(known)) == known
+    assert len(known) == 3
+    assert all(len(line) == len("0123456789abcdef test") for line in pins.written(known))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"nonsense", ":1: is no pin"),
+        (b"0123456789abcdef train\n0123456789abcdef other", ":2: is no pin"),
+        (b"<<<<<<< HEAD", ":1: is no pin"),
+        (b"\xff\xfe train", ":1: is no pin"),
+        (b"0123456789abcdef train\n0123456789abcdef test", "pins to test what is in train too"),
+    ],
+)
+def test_a_file_that_is_no_file_of_pins_stops_with_its_line(content: bytes, says: str) -> None:
+    with pytest.raises(Stop) as stopped:
+        pins.read(content.splitlines())
+    assert says in stopped.value.message
+
+
+def test_the_stage_obeys_the_pins_of_the_projects_file(built, tmp_path):
+    import shutil
+
+    root = shutil.copytree(built, tmp_path / "project")
+    row, *_ = json_lines(root / paths.OUTPUT["split"])
+    other = "test" if row["split"] == "train" else "train"
+    (root / paths.PINS).write_text(f"{pin(PUBLISHED, row['id'])} {other}\n")
+    stage(root, "split")
+    now = {each["id"]: each["split"] for each in json_lines(root / paths.OUTPUT["split"])}
+    assert now[row["id"]] == other
