@@ -12,6 +12,7 @@ from stages import checks
 from stages.contract.params import Source
 from stages.contract.paths import STAGES
 from stages.contract.record import Drop, Record
+from stages.models.settings import Params as Models
 from stages.reporting import gate
 
 FOLDER = Path(__file__).parents[1] / "schemas"
@@ -36,7 +37,7 @@ def params() -> dict[str, Any]:
     """The schema of params.yaml: one key per stage, and what several share."""
     types = {stage: import_module(f"stages.{stage}").Params for stage in STAGES if stage != "filter"}
     types |= {f"filter.{name}": checks.check(name).Params for name in checks.names()}
-    types |= {"sources.*": Source, "gate": gate.Params}
+    types |= {"sources.*": Source, "gate": gate.Params, "models": Models}
     found, components = msgspec.json.schema_components(types.values(), ref_template="#/$defs/{name}")
     named = dict(zip(types, found, strict=True))
     rules = {
@@ -50,6 +51,7 @@ def params() -> dict[str, Any]:
         "sources": {"type": "object", "additionalProperties": named["sources.*"], "minProperties": 1},
         "eval": {"type": "object"},
         "gate": named["gate"],
+        "models": named["models"],
         "filter": {"type": "object", "properties": rules, "additionalProperties": False},
     }
     return {

@@ -7,6 +7,7 @@ import click
 from stages import checks, filter
 from stages.contract import gold, params
 from stages.contract.paths import STAGES
+from stages.models.settings import settings
 from stages.reporting import gate
 
 
@@ -21,6 +22,7 @@ def problems() -> None:
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
     filter.prepare(params.of_stage("filter", filter.Params))
     params.typed(params.whole().get("gate"), gate.Params, "gate")
+    settings()
     gold.verdicts(gold.frozen())
 
 

@@ -28,7 +28,8 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     max_tokens: Annotated[int, Limits(ge=1, le=128_000, description="of a reply")] = 2048
     concurrency: Annotated[int, Limits(ge=1, le=256, description="requests under way at once")] = 16
     batch_from: Annotated[
-        int | None, Limits(ge=1, description="so many requests go as a batch at the batch price; null: never")
+        Annotated[int, Limits(ge=1)] | None,
+        Limits(description="so many requests go as a batch, at the batch's price; null: never"),
     ] = 50
     timeout: Annotated[float, Limits(gt=0, description="seconds for one request")] = 300
     attempts: Annotated[int, Limits(ge=1, le=20, description="for one request in one run")] = 6
