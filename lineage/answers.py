@@ -12,9 +12,7 @@ from stages.contract import params, paths, run
 from stages.models import answers, budget, cache, journal
 from stages.models.answers import keep, relative
 from stages.models.journal import Entry, Journal
-from stages.models.request import LASTING, Answer, key
-
-__all__ = ["counts", "faults", "keep", "money", "named", "prunable", "recovered", "relative"]
+from stages.models.request import LASTING, Answer, Request, key
 
 REVISIONS = ("HEAD", "MERGE_HEAD")
 
@@ -71,7 +69,8 @@ def money() -> Iterator[str]:
     known.close()
     reserved = sum(cost for cost, _ in known.open.values())
     today = known.spent["day", str(budget.today())]
-    yield f"Spent: {budget.usd(known.spent['all', ''])} in all, {budget.usd(today)} today; of these {budget.usd(reserved)} reserved."
+    whole = budget.usd(known.spent["all", ""])
+    yield f"Spent: {whole} in all, {budget.usd(today)} today; {budget.usd(reserved)} of it only reserved."
     yield from (
         f"  {name}: {budget.usd(usd)}" for (scope, name), usd in sorted(known.spent.items()) if scope == "stage"
     )
@@ -80,7 +79,7 @@ def money() -> Iterator[str]:
 
 
 def faults() -> Iterator[str]:
-    """What is wrong with the files: lines that are no answers, not in order, twice, or lost; and torn lines of the journal."""
+    """What is wrong: lines that are no answers, out of order, twice or lost, and torn lines of the journal."""
     for stage in stages():
         good, wrong = sound(stage)
         yield from (f"{relative(stage)}:{fault}; run `dataset answers recover`" for fault in wrong)
@@ -98,23 +97,24 @@ def faults() -> Iterator[str]:
 
 
 def prunable() -> Iterator[tuple[str, dict[str, Answer], set[str]]]:
-    """Each stage's answers that stay, and the keys of those to no present request, or of no success."""
+    """Each stage's answers that stay, and the keys of those to no present request; what cannot be told stays."""
     for stage in stages():
         found = answers.kept(stage)
-        asked = present(stage)
-        stays = {k: each for k, each in found.items() if each.kind in LASTING and (asked is None or k in asked)}
-        yield stage, stays, set(found) - set(stays)
+        asked = requests(stage)
+        wanted = found if asked is None else set(map(key, asked))
+        yield stage, {k: each for k, each in found.items() if k in wanted}, {k for k in found if k not in wanted}
 
 
-def present(stage: str) -> set[str] | None:
-    """The keys of what a stage asks now; None if it cannot be told."""
+def requests(stage: str) -> list[Request] | None:
+    """What a stage asks now, of the records as they are built; None if it has no function `requests`."""
     module: Any = import_module(f"stages.{stage}") if stage in paths.STAGES else None
     if not hasattr(module, "requests"):
         return None
     of = params.of_stage(stage, module.Params)
     sources = [of.seeds] if stage == "generate" else list(params.sources())
     records = [record for shard in run.survivors(stage, sources) for record in run.records_of(shard)]
-    return {key(each) for each in module.requests(records, of)}
+    found: list[Request] = module.requests(records, of)
+    return found
 
 
 def recovered(chosen: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:

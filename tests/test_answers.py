@@ -121,7 +121,7 @@ def test_a_stage_that_asks_nothing_costs_nothing(judging, monkeypatch):
 def test_answers_to_no_present_request_are_pruned_when_asked(judging):
     from lineage.answers import requests
 
-    wanted = [Answer(key(each), "ok", "fine") for each in requests("judge") or []]
+    wanted = [Answer(each, "ok", "fine") for each in {key(asked) for asked in requests("judge") or []}]
     answers.keep("judge", {each.key: each for each in [*wanted, Answer("0" * 32, "ok", "of old")]})
     assert "1 would be taken out" in said("prune")
     assert f"1 taken out, {len(wanted)} stay" in said("prune", "--yes")

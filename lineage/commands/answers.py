@@ -1,4 +1,4 @@
-"""`dataset answers`: what language models have answered and what it cost; check it, take out what is not needed, get it back."""
+"""`dataset answers`: what language models answered and what it cost; check it, prune it, get it back."""
 
 import sys
 
@@ -7,18 +7,19 @@ import click
 from lineage import answers as kept
 from stages.contract.record import encode
 from stages.models import budget
+from stages.models.answers import keep, relative
 from stages.text.visible import visible
 
 
 @click.group()
 def answers() -> None:
-    """Answers of language models: those in data/answers, and all that were ever paid for, in the journal beside the cache."""
+    """Answers of language models: those in data/answers, and all that were paid for, in the journal beside the cache."""
 
 
 @answers.command()
 @click.argument("key", required=False)
 def show(key: str | None) -> None:
-    """Count the answers and the money; or print the answers whose key begins with KEY, with what came when it was no good."""
+    """Count the answers and the money; or print the answers whose key begins with KEY, also what came of no use."""
     if key:
         found = [*kept.named(key)]
         for each in found:
@@ -26,7 +27,7 @@ def show(key: str | None) -> None:
         sys.exit(0 if found else 1)
     for stage, kinds in kept.counts().items():
         told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "none"
-        click.echo(f"{kept.relative(stage)}: {told}")
+        click.echo(f"{relative(stage)}: {told}")
     for line in kept.money():
         click.echo(line)
 
@@ -44,21 +45,22 @@ def verify() -> None:
 @answers.command()
 @click.option("--yes", is_flag=True, help="Do it; without, it is only told.")
 def prune(yes: bool) -> None:
-    """Take answers to no present request out of data/answers, and what failed. The journal keeps what was paid."""
+    """Take answers to no present request out of data/answers. The journal keeps what was paid."""
+    done = "taken out" if yes else "would be taken out"
     for stage, stays, goes in kept.prunable():
         if yes and goes:
-            kept.keep(stage, stays)
-        click.echo(
-            f"{kept.relative(stage)}: {len(goes)} {'taken out' if yes else 'would be taken out'}, {len(stays)} stay."
-        )
+            keep(stage, stays)
+        click.echo(f"{relative(stage)}: {len(goes)} {done}, {len(stays)} stay.")
 
 
 @answers.command()
 @click.argument("stages", nargs=-1)
 def recover(stages: tuple[str, ...]) -> None:
-    """Put together again what was paid for: the good lines of data/answers, the journal, and what dvc.lock names in HEAD, in a
-    merge's other side and here, as far as the cache has it. The stage then keeps those that it needs.
+    """Put together what was paid for: the good lines of data/answers, the journal, and what dvc.lock names.
+
+    That is dvc.lock here, in HEAD and in the other side of a merge, as far as the cache has its objects. The stage then
+    keeps the answers that it needs.
     """
     for stage, before, after in kept.recovered(stages):
-        click.echo(f"{kept.relative(stage)}: {before} good answers were there, {after} are now.")
+        click.echo(f"{relative(stage)}: {before} good answers were there, {after} are now.")
     click.echo(f"Run the stage: it asks only for what is missing. {budget.BUDGET} is not touched.")
