@@ -62,7 +62,7 @@ def named(start: str) -> Iterator[dict[str, Any]]:
 
 def money() -> Iterator[str]:
     """What the journal says was spent, in all, today and by stage."""
-    if not (journal.place() / journal.FILE).is_file():
+    if not journal.there():
         yield "The journal is empty: nothing was spent."
         return
     known = Journal(())
@@ -89,7 +89,7 @@ def faults() -> Iterator[str]:
         md5 = cache.locked(relative(stage))
         if md5 and not cache.objects(md5):
             yield f"{relative(stage)}: dvc.lock names other answers that are not in the cache; run `dvc pull`"
-    if (journal.place() / journal.FILE).is_file():
+    if journal.there():
         known = Journal(())
         known.close()
         if known.torn:

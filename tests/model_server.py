@@ -46,7 +46,7 @@ class Server(ThreadingHTTPServer):
         self.latency = 0.0
         self.prices = (Decimal("0.1"), Decimal("0.5"))
         self.looks = 1
-        self.half_expired = self.twice = self.broken_line = False
+        self.half_expired = self.twice = self.broken_line = self.deaf = False
         self.asked: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
         self.usd = Decimal()
@@ -227,6 +227,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         parts = self.path.partition("?")[0].strip("/").split("/")
         with self.server.lock:
+            if self.server.deaf:
+                return self.fail(500, "api_error", "500")
             if parts[-1] == "batches":
                 shown = [self.server.shown(each) for each in reversed(self.server.batches.values())]
                 return self.give({"data": shown, "has_more": False, "first_id": None, "last_id": None})

@@ -640,6 +640,25 @@ def test_a_kill_in_a_batch_pays_nothing_twice(home, server):
     assert set(server.paid.values()) == {1}
 
 
+def test_two_processes_share_one_budget(home, server):
+    given = settings(server, max_usd_per_day=0.001, concurrency=8)
+    processes = [started(given, count) for count in (200, 201)]
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert all("models.max_usd_per_day" in each for each in said), said
+    assert 0 < server.usd <= 1_000
+
+
+def test_a_provider_that_cannot_be_asked_for_its_batches_stops(home, server):
+    given = settings(server, batch_from=5)
+    server.orders = lambda prompt, before: "cut" if prompt == "batch" else ""
+    server.deaf = True
+    with pytest.raises(Stop, match="the provider says: 500"):
+        ask("judge", asked(given, 10), given)
+    server.deaf = False
+    ask("judge", asked(given, 10), given)
+    assert len(server.batches) == 1
+
+
 def test_the_sdk_is_loaded_only_when_a_request_is_sent(home, server):
     given = settings(server)
     out, err = started(given, 2).communicate(timeout=60)

@@ -14,10 +14,10 @@ from msgspec import Struct
 from stages.contract import progress
 from stages.contract.params import FILE, stop
 from stages.contract.record import digest
-from stages.models import answers, batches, budget, dispatch
+from stages.models import answers, batches, budget, dispatch, journal
 from stages.models.journal import Journal
 from stages.models.purchase import Outcome, Purchase
-from stages.models.request import LASTING, Answer, Request, follow_up, key
+from stages.models.request import LASTING, Answer, Request, Trouble, follow_up, key
 from stages.models.settings import Params, key_at_hand, needed_key
 
 ROUNDS = 4  # the requests, what expired or was no good, and the same of those
@@ -79,21 +79,21 @@ def free(given: Params) -> bool:
 
 def complete(stage: str, todo: dict[str, Request], found: dict[str, Answer], given: Params, run: str) -> None:
     """Take what the journal and the cache have into `found`, and ask for the rest."""
-    journal = Journal(todo)
+    book = Journal(todo)
     try:
-        answers.union(found, journal.answers.values())
+        answers.union(found, book.answers.values())
         if any(each not in found for each in todo):
             answers.union(found, (each for each in answers.locked(stage).values() if each.key in todo))
         left = lacking(todo, found)
         if any(each not in found for each in left):
-            check(stage, left, given, journal, run)
+            check(stage, left, given, book, run)
         if left and can_pay(given):
-            buy(stage, left, found, given, journal, run)
+            buy(stage, left, found, given, book, run)
     finally:
-        journal.close()
+        book.close()
 
 
-def check(stage: str, left: dict[str, Request], given: Params, journal: Journal, run: str) -> None:
+def check(stage: str, left: dict[str, Request], given: Params, book: Journal, run: str) -> None:
     """Stop before anything is sent if there is no provider, no key, no price or no money."""
     if given.provider == "none":
         raise stop(
@@ -127,22 +127,23 @@ def price_range(found: budget.Model, left: dict[str, Request], batch: bool) -> t
     return low, high
 
 
-def buy(
-    stage: str, left: dict[str, Request], found: dict[str, Answer], given: Params, journal: Journal, run: str
-) -> None:
+def buy(stage: str, left: dict[str, Request], found: dict[str, Answer], given: Params, book: Journal, run: str) -> None:
     """Ask for these, with the cost so far on the terminal."""
     provider = import_module(f"stages.models.providers.{given.provider}")
     for warning in budget.warnings(given.model or ""):
         say(f"warning: {warning}")
     price = budget.model(given.model or "")
     with provider.client(given) as client:
-        of = Purchase(stage, run, given, price, budget.limits(given), journal, provider, client)
-        for _, answer, _ in progress.over(
-            rounds(of, left), stage, len(left), unit="requests", note=partial(cost_so_far, of)
-        ):
-            answers.union(found, [answer])
+        of = Purchase(stage, run, given, price, budget.limits(given), book, provider, client)
+        try:
+            for _, answer, _ in progress.over(
+                rounds(of, left), stage, len(left), unit="requests", note=partial(cost_so_far, of)
+            ):
+                answers.union(found, [answer])
+        except Trouble as trouble:  # where a batch is looked for, not of one request
+            raise stop(f"models: the provider says: {trouble.message}; run again, what is paid is kept") from None
     nowhere = sum(each not in found for each in left)
-    say(f"{stage}: {len(left) - nowhere} answers, {budget.usd(journal.spent['run', run])} spent on this run")
+    say(f"{stage}: {len(left) - nowhere} answers, {budget.usd(book.spent['run', run])} spent on this run")
     if nowhere:
         raise stop(
             f"models: {nowhere} of {len(left)} requests found no answer in {given.attempts} attempts; run again: what is "
@@ -188,10 +189,12 @@ def plan(stage: str, requests: Iterable[Request], given: Params) -> Plan:
     """What the stage would ask, and what of it is answered already. Nothing is sent, and no key is needed."""
     todo = {key(each): each for each in requests}
     found = {each: answer for each, answer in answers.kept(stage).items() if each in todo}
-    journal = Journal(todo)
-    answers.union(found, journal.answers.values())
-    spent = journal.spent["run", run_of(stage, todo)]
-    journal.close()
+    spent = 0
+    if journal.there():
+        known = Journal(todo)
+        known.close()
+        answers.union(found, known.answers.values())
+        spent = known.spent["run", run_of(stage, todo)]
     left = lacking(todo, found)
     kinds: dict[str, int] = {}
     for answer in found.values():

@@ -15,6 +15,7 @@ from stages.models.request import Request, Trouble
 
 LONGEST = 600.0  # seconds between two looks
 SKEW = timedelta(hours=1)  # between this clock and the provider's
+LARGEST = 200_000_000  # bytes of a batch; 256 MB are taken
 TRIES = 5  # of reading results that break off
 
 
@@ -23,7 +24,7 @@ def batch(of: Purchase, todo: dict[str, Request]) -> Iterator[Outcome]:
     tokens = dict(zip(todo, budget.counted(todo.values()), strict=True))
     left, handed_in, short = dict(todo), [], ""
     while left and not short:
-        part = dict(islice(left.items(), of.provider.MOST))
+        part = first_of(left, of.provider.MOST)
         intent, short = reserved(of, part, tokens)
         if intent:
             handed_in.append((intent, handed(of, intent, {key: todo[key] for key in intent.keys})))
@@ -32,6 +33,18 @@ def batch(of: Purchase, todo: dict[str, Request]) -> Iterator[Outcome]:
         yield from collected(of, intent, name, todo)
     if short:
         raise stop(short)
+
+
+def first_of(left: dict[str, Request], most: int) -> dict[str, Request]:
+    """As many of the requests as one batch takes."""
+    part: dict[str, Request] = {}
+    size = 0
+    for key, asked in islice(left.items(), most):
+        size += 2 * (len(asked.prompt) + len(asked.system) + len(str(asked.schema)))  # UTF-8 and escapes, as a rule
+        if part and size > LARGEST:
+            break
+        part[key] = asked
+    return part
 
 
 def reserved(of: Purchase, part: dict[str, Request], tokens: dict[str, int]) -> tuple[Entry | None, str]:

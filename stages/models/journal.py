@@ -25,6 +25,7 @@ from stages.models.request import LASTING, Answer
 
 FOLDER = "answers-journal"
 FILE = "journal.jsonl"
+PIECE = 1 << 24  # bytes read at once
 
 
 class Entry(Struct, omit_defaults=True, frozen=True):
@@ -49,6 +50,11 @@ class Entry(Struct, omit_defaults=True, frozen=True):
 
 
 decode = msgspec.json.Decoder(Entry).decode
+
+
+def there() -> bool:
+    """Whether anything was ever asked."""
+    return (place() / FILE).is_file()
 
 
 def now() -> str:
@@ -95,21 +101,26 @@ class Journal:
 
     def catch_up(self) -> None:
         """Read what was appended since, by this process or another."""
-        size = os.fstat(self.file).st_size
-        if size == self.read_to:
+        if os.fstat(self.file).st_size == self.read_to:
             return
-        content = os.pread(self.file, size - self.read_to, self.read_to)
-        while len(content) < size - self.read_to:
-            content += os.pread(self.file, size - self.read_to - len(content), self.read_to + len(content))
-        for line in content.splitlines():
-            try:
-                self.take(decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                self.torn += bool(line.strip())
-        if not content.endswith(b"\n"):
+        rest = b""
+        while piece := os.pread(self.file, PIECE, self.read_to):
+            self.read_to += len(piece)
+            whole, end, rest = (rest + piece).rpartition(b"\n")
+            self.take_lines(whole + end)
+        if rest:
+            self.take_lines(rest)
             write(self.file, b"\n")  # so that what a crash left of a line spoils no other
-            size += 1
-        self.read_to = size
+            self.read_to += 1
+
+    def take_lines(self, content: bytes) -> None:
+        """Take in what is written in these lines."""
+        for line in content.split(b"\n"):
+            try:
+                if line:
+                    self.take(decode(line))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self.torn += 1
 
     def append(self, *entries: Entry) -> None:
         """Write the entries; `sync` puts them on the disk."""
