@@ -66,6 +66,7 @@ lock:
 
 docs: $(READY)
 	@python -m lineage.troubleshooting
+	@python -m lineage.profiles
 	@python -m lineage.sample
 
 schemas: $(READY)

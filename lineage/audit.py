@@ -64,7 +64,7 @@ def audit(name: str, revision: str | None = None) -> Audit:
     """The audit of a run, or of the only run of a model; at another commit with the same data if one is given."""
     run = runs.named(name)
     commit = commit_of(run, revision)
-    given, metrics = version.settings(commit), report(paths.METRICS, commit)
+    given, metrics = version.in_force(commit), report(paths.METRICS, commit)
     held = report(paths.GATE, commit)
     sources, read = sources_of(given, metrics), run.dataset.rows
     found = Audit(

@@ -59,7 +59,7 @@ def copy(root: Path, rows: int) -> list[str]:
         if found := list(first_rows(source, name, rows)):
             shards.put_rows(root / f"data/sources/{name}.jsonl", found)
             entries[name] = declared(name, found)
-    chosen = {key: value for key, value in params.whole().items() if key != "generate"}
+    chosen = {key: value for key, value in params.given().items() if key != "generate"}
     chosen["sources"] = entries | {NAME: {"path": FILE, "licence": "CC0-1.0", "method": "model"}}
     (root / params.FILE).write_text(yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True), "utf-8")
     (root / "dvc.yaml").write_bytes(edit.edited("dvc.yaml", edit.without("stages.generate")))

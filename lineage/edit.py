@@ -140,6 +140,15 @@ def with_entry(path: str, name: str, block: str) -> Change:
     return Change(change, said)
 
 
+def with_section(name: str, block: str) -> Change:
+    """Add a key at the end of the file, given as the lines below it."""
+    lines = "".join(f"  {line}\n" for line in block.splitlines())
+    return Change(
+        lambda text: f"{text}\n{name}:\n{lines}",
+        lambda data: data.update({name: params.yaml_value(block.encode(), name)}),
+    )
+
+
 def without(path: str) -> Change:
     """Take a key out, with the blank lines after it; nothing if it is not there."""
 

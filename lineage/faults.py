@@ -106,8 +106,8 @@ def private(records: list[Record]) -> Iterator[Fault]:
 
 def unfit(records: list[Record]) -> Iterator[Fault]:
     """What a rule for one record, or the judge, takes."""
-    rules = params.of_stage("filter", filter.Params)
-    allowed = (rules.get("language") or {}).get("allowed", ["en"])
+    rules = filter.prepare(params.of_stage("filter", filter.Params))
+    allowed = rules["language"].limits.allowed if "language" in rules else ("en",)
     foreign = next((text for language, text in FOREIGN.items() if language not in allowed), FOREIGN["en"])
     loop = " ".join((reply(records[0]) or prompt(records[0])).split()[:8]) + " "
     found = {
@@ -118,7 +118,7 @@ def unfit(records: list[Record]) -> Iterator[Fault]:
         "injection": ("prompt injection", "prompt_injection", row(records[3], f"{prompt(records[3])}\n{ORDER}")),
     }
     for check, (name, reason, planted) in found.items():
-        off = "" if check in rules else f"params.yaml has no filter.{check}"
+        off = "" if check in rules else f"filter.{check} is off"
         yield Fault(name, [planted], "filter", (reason,), off=off)
     off = "" if "en" in allowed else "the judge knows boilerplate in English only"
     yield Fault("boilerplate", [row(records[4], said=BOILERPLATE)], "judge", ("low_score",), off=off)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from lineage import manifest, merge, repository, sample, status, verify, version
 from lineage.commands import gate
-from lineage.diff import diff
+from lineage.diff import Diff, diff
 from lineage.difference import terminal
 from lineage.manifest import Manifest
 from lineage.version import LOCK, RELEASE
@@ -235,7 +235,7 @@ def commit(number: str) -> None:
 def since(previous: Release | None, made: Manifest) -> Iterator[str]:
     """What changed since the release before, row by row if its bytes can still be read, else from the manifests."""
     try:
-        found = list(terminal.lines(diff(previous.tag, "HEAD"))) if previous else []
+        found = list(terminal.lines(named(diff(previous.tag, "HEAD"), made))) if previous else []
     except Stop:
         found = []
     if found:
@@ -244,6 +244,12 @@ def since(previous: Release | None, made: Manifest) -> Iterator[str]:
             yield f"and {len(found) - LONGEST} lines more: dataset diff {previous.tag if previous else ''}"
     else:
         yield from manifest.differences(manifest.read(previous.commit) if previous and previous.counts else None, made)
+
+
+def named(difference: Diff, made: Manifest) -> Diff:
+    """The difference with the release's name instead of where it is committed."""
+    difference.after = RELEASE + made.version
+    return difference
 
 
 def tag(number: str, message: str, sign: bool) -> None:

@@ -9,13 +9,18 @@ import msgspec
 from lineage.manifest import Manifest
 from lineage.runs import Run
 from stages import checks
+from stages.contract import profiles
 from stages.contract.params import Source
 from stages.contract.paths import STAGES
 from stages.contract.record import Drop, Record
 from stages.models.settings import Params as Models
-from stages.reporting import gate
+from stages.reporting import gate, health
 
 FOLDER = Path(__file__).parents[1] / "schemas"
+
+
+PARTIAL = {"Rule": ["name"], "stages.reporting.gate.Params": [], "Ranges": [], "Health": []}
+"""What params.yaml may say in part, because the profile says the rest, and the keys that it must name."""
 
 
 def record() -> dict[str, Any]:
@@ -37,11 +42,11 @@ def params() -> dict[str, Any]:
     """The schema of params.yaml: one key per stage, and what several share."""
     types = {stage: import_module(f"stages.{stage}").Params for stage in STAGES if stage != "filter"}
     types |= {f"filter.{name}": checks.check(name).Params for name in checks.names()}
-    types |= {"sources.*": Source, "gate": gate.Params, "models": Models}
+    types |= {"sources.*": Source, "gate": gate.Params, "health": health.Params, "models": Models}
     found, components = msgspec.json.schema_components(types.values(), ref_template="#/$defs/{name}")
     named = dict(zip(types, found, strict=True))
     rules = {
-        name.removeprefix("filter."): {"anyOf": [at, {"type": "null"}]}
+        name.removeprefix("filter."): {"anyOf": [at, {"enum": ["on", "off", True, False]}]}
         for name, at in named.items()
         if "filter." in name
     }
@@ -52,14 +57,16 @@ def params() -> dict[str, Any]:
         "eval": {"type": "object"},
         "gate": named["gate"],
         "models": named["models"],
+        "health": named["health"],
+        "profile": {"type": "string", "examples": list(profiles.table().profiles)},
         "filter": {"type": "object", "properties": rules, "additionalProperties": False},
     }
     return {
         "type": "object",
         "properties": {stage: named[stage] for stage in STAGES if stage != "filter"} | shared,
-        "required": [stage for stage in STAGES if stage != "generate"] + ["seed", "sources", "eval", "gate"],
+        "required": ["seed", "sources", "eval"],
         "additionalProperties": False,
-        "$defs": components,
+        "$defs": components | {name: components[name] | {"required": required} for name, required in PARTIAL.items()},
     }
 
 

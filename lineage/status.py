@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lineage import metrics, repository
 from lineage.commands import gate
-from stages.contract import gold, params, paths
+from stages.contract import gold, params, paths, profiles
 from stages.contract.params import stop
 from stages.contract.record import decode
 from stages.reporting.gate import passes
@@ -19,6 +19,7 @@ from stages.reporting.gate import passes
 class Status(Struct):
     """What there is to know before going on."""
 
+    profile: str
     sources: dict[str, dict[str, Any]]
     examples: int | None
     stale: list[str]
@@ -38,6 +39,7 @@ def state() -> Status:
     built = (paths.ROOT / paths.METRICS).is_file()
     held = gate.check() if built else []
     found = Status(
+        profile=profile(),
         sources={name: about(name) for name in names},
         examples=metrics.read()["dataset"]["examples"] if built else None,
         stale=stale() if names else [],
@@ -80,6 +82,7 @@ def lines(found: Status) -> Iterator[str]:
         yield f"source   {name:<14}{counted}   {source['licence']}   {source['path']}"
     if not found.sources:
         yield "source   none yet"
+    yield f"profile  {found.profile}"
     yield "dataset  " + ("not built yet" if found.examples is None else f"{found.examples:,} examples")
     yield "stages   " + (f"{len(found.stale)} stale: {short(found.stale)}" if found.stale else "up to date")
     yield f"gate     {found.verdict}"
@@ -88,6 +91,12 @@ def lines(found: Status) -> Iterator[str]:
     yield f"release  {found.release or 'none yet'}"
     for step in found.next:
         yield f"next     {step}"
+
+
+def profile() -> str:
+    """The profile, and how many of its values params.yaml changes."""
+    own = sum(each.own for each in profiles.settings(params.whole()))
+    return f"{params.whole()['profile']}" + (f", {own} of its values changed" if own else "")
 
 
 def short(names: list[str]) -> str:

@@ -174,9 +174,7 @@ def filtered(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     unmeasured = [name for name in stage.prepare(given) if name not in known and name not in skipped]
     if unmeasured and limit is None:
         raise stop(f"filter.{unmeasured[0]}: was not measured yet; run `make run`, or `dataset try filter`")
-    as_kept = not unmeasured and params.read_yaml(paths.ROOT / params.FILE).get("measure") == params.whole().get(
-        "measure"
-    )
+    as_kept = not unmeasured and params.settled(params.given())["measure"] == params.whole().get("measure")
     drops: list[Drop] = []
     looked_at: set[str] = set()
     for name in built():
@@ -220,7 +218,7 @@ def decided(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The decision of a stage that sees all sources."""
     built(run.name_of(stage))
     for key in ("compare", "shingles") if run.name_of(stage) == "dedup" else ():
-        if getattr(given, key) != params.read_yaml(paths.ROOT / params.FILE)["dedup"][key]:
+        if getattr(given, key) != params.settled(params.given())["dedup"][key]:
             raise stop(f"dedup.{key}: is part of what `measure` keeps; set it in params.yaml and run `make run`")
     decision, facts = run.decided(stage, given, share_of(limit))
     moved: Counter[str] = Counter()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from stages.contract import profiles
+from stages.contract.params import typed
 from stages.contract.paths import METRICS
 from stages.reporting import health
 
@@ -208,6 +210,7 @@ COMMANDS = {
     "scores.below_3_share": "dataset show --stage judge",
     "input.duplicate_share": "dataset show --stage dedup",
     "dataset.examples": "dataset status",
+    "input.records": "dataset show --limit 50",
 }
 """What to type first when a health rule does not hold, by its metric."""
 HEAD = """\
@@ -217,6 +220,8 @@ The numbers are in `{metrics}` and, in words, in `reports/report.html`. What the
 Written by `make docs`.
 
 ## What the report's health table finds
+
+The ranges are those of the profile `{profile}`; the others are in [profiles.md](profiles.md). `dataset health` tells yours.
 
 | number | good | a warning | what it tells | type | what to do |
 |---|---|---|---|---|---|
@@ -231,8 +236,9 @@ SECOND = """
 
 def lines() -> Iterator[str]:
     """The tables, row by row."""
-    yield HEAD.format(metrics=METRICS)
-    for rule in health.RULES:
+    yield HEAD.format(metrics=METRICS, profile=profiles.DEFAULT)
+    ranges = typed(profiles.values(profiles.DEFAULT)["health"], health.Params, "health")
+    for rule in health.rules(ranges):
         action = rule.action.replace("below", "in the report")
         cells = (f"`{rule.metric}`", health.good(rule), rule.warn, rule.symptom, f"`{COMMANDS[rule.metric]}`", action)
         yield row(*cells)

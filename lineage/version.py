@@ -177,6 +177,20 @@ def set_in(root: Path, revision: str | None, changed: tuple[int, ...]) -> dict[s
     return yaml_of(params.FILE, revision, content) if content else {}
 
 
+def in_force(revision: str | None = None) -> dict[str, Any]:
+    """Every setting of a version, those of its profile too; of a version without profiles, its params.yaml."""
+    content = in_git(paths.SETTINGS, revision)
+    if not content or revision is None:
+        return params.settled(settings(revision)) if content else settings(revision)
+    return {key: value for key, value in yaml_of(paths.SETTINGS, revision, content).items() if key != "overridden"}
+
+
+def recorded(entry: dict[str, Any]) -> dict[str, Any]:
+    """The settings that an entry of the lock has recorded."""
+    found = entry.get("params") or {}
+    return {**found.get(params.FILE, {}), **found.get(paths.SETTINGS, {})}
+
+
 def yaml_of(name: str, revision: str | None, content: bytes) -> dict[str, Any]:
     """A YAML file of a version."""
     return params.mapping(content, name if revision is None else f"{named(revision)}:{name}")

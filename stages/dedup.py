@@ -1,12 +1,12 @@
 """Drop exact and near-duplicates, each for one survivor that it really matches.
 
 Records are taken in the order of preference: written by people before logs, unknown origin, templates and models, higher
-rating, preferred source, longer, then by id. Each is compared with survivors only, so there are no chains. MinHash bands
-propose, the exact Jaccard similarity decides: nothing is dropped below the threshold. Pairs that stay, down to the floor,
-are kept for `split`. Preference pairs are compared with each other, labelled answers with those of the same label. Two
-answers to one prompt that are less alike than the threshold are no duplicates: they are listed, and called a conflict where
-they choose differently. Preference pairs that contradict each other, or go round in a circle, are listed too, and dropped
-if `contradictions` says so: no ranking is right for all of them.
+rating, better style, preferred source, longer, then by id. Each is compared with survivors only, so there are no chains.
+MinHash bands propose, the exact Jaccard similarity decides: nothing is dropped below the threshold. Pairs that stay, down
+to the floor, are kept for `split`. Preference pairs are compared with each other, labelled answers with those of the same
+label. Two answers to one prompt that are less alike than the threshold are no duplicates: they are listed, and called a
+conflict where they choose differently. Preference pairs that contradict each other, or go round in a circle, are listed too,
+and dropped if `contradictions` says so: no ranking is right for all of them.
 
 Off by default: a second look at near-duplicate matches (`verify`), then semantic duplicates, then alike prompts, each pass
 over the survivors of the one before. A survivor takes those dropped for it along, if they are all alike to its own.
@@ -210,7 +210,8 @@ def preferred(known: Signed, params: Params) -> "NDArray[np.int64]":
     last = len(params.prefer)
     ranks = np.array([params.prefer.index(name) if name in params.prefer else last for name in sources()])
     columns = known.columns
-    return np.lexsort((-columns["length"].astype(np.int64), ranks[known.source], -columns["rating"], columns["method"]))
+    least_first = (-columns["length"].astype(np.int64), ranks[known.source], -columns["style"], -columns["rating"])
+    return np.lexsort((*least_first, columns["method"]))
 
 
 def drops(known: Signed, order: "NDArray[np.int64]", alike: "Alike", reasons: Mapping[int, str]) -> Iterator[Drop]:

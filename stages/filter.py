@@ -1,13 +1,14 @@
 """Decide on the scores of one source: drop what breaks a rule that one record alone can break.
 
 The first rule that a record breaks, in the order of `checks.names`, is its reason; the others are in the evidence. A rule
-without its key in params.yaml is not applied. One whose `action` is `count` drops nothing: the report counts it.
+is applied if the profile has it on, or params.yaml names it with its limits or as on; `off` in params.yaml leaves it out.
+One whose `action` is `count` drops nothing: the report counts it.
 """
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from stages import checks
 from stages.contract.params import stop, typed
@@ -15,7 +16,7 @@ from stages.contract.record import Drop
 from stages.contract.run import run_decide
 
 REASONS = {reason: text for name in checks.names() for reason, text in checks.check(name).REASONS.items()}
-Params = dict[str, dict[str, Any] | None]
+Params = dict[str, dict[str, Any] | Literal["off"] | None]
 Scores = Callable[..., Iterable[tuple[str, dict[str, Any]]]]
 """Gives the id and the scores of every record of a source, as often as it is called; only of the checks it is given."""
 
@@ -51,7 +52,7 @@ def prepare(params: Params) -> Rules:
     return {
         name: Rule(checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
         for name in checks.names()
-        if name in params
+        if name in params and params[name] != "off"
     }
 
 

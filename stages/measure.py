@@ -86,7 +86,7 @@ def measured(params: Any) -> list[tuple[str, ModuleType, Any]]:
     ]
 
 
-def sign(records: list[Record]) -> "NDArray[np.void]":
+def sign(records: list[Record], scores: list[dict[str, Any]]) -> "NDArray[np.void]":
     """The row that dedup knows each record by, shape (records,): the fields of signatures.COLUMNS."""
     import numpy as np
 
@@ -105,6 +105,7 @@ def sign(records: list[Record]) -> "NDArray[np.void]":
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]
     table["method"] = [METHODS.index(record.meta.method) for record in records]
     table["rating"] = [record.meta.rating or 0 for record in records]
+    table["style"] = [row["style"][1] if "style" in row else 0 for row in scores]
     table["length"] = [sum(len(message.content) for message in record.messages) for record in records]
     return table
 

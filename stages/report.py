@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import of_stage, sources, typed, value, whole
+from stages.contract import profiles
+from stages.contract.params import of_stage, sources, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
-from stages.reporting import figures, gate, page
+from stages.reporting import figures, gate, health, page
 from stages.text.personal_data import KINDS, Redaction, modes_of
 from stages.text.visible import visible
 
@@ -38,12 +39,19 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every report."""
     evidence = figures.gather(list(sources()))
     metrics = figures.metrics(evidence, {name: value(f"split.{name}", float) for name in SPLITS})
-    held = gate.results(typed(whole().get("gate"), gate.Params, "gate"), metrics)
+    held = gate.results(gate.in_force(), metrics)
+    state = health.results(health.in_force(), metrics)
+    verdict = {
+        "passed": gate.passes(held),
+        "rules": msgspec.to_builtins(held),
+        "health": list(map(health.as_json, state)),
+    }
+    in_force = (str(whole().get("profile")), profiles.settings(whole()))
     return {
         METRICS: pretty(metrics),
-        GATE: pretty({"passed": gate.passes(held), "rules": msgspec.to_builtins(held)}),
-        CARD: card(params, metrics, held),
-        REPORT: [page.page(params, sources(), evidence, metrics, held).encode()],
+        GATE: pretty(verdict),
+        CARD: card(params, metrics, held, in_force),
+        REPORT: [page.page(params, sources(), evidence, metrics, held, state, in_force).encode()],
         **{f"{PLOTS}/{name}.json": pretty(rows) for name, rows in plots(evidence, metrics).items()},
     }
 
@@ -53,7 +61,9 @@ def pretty(content: Any) -> Iterator[bytes]:
     yield json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 
-def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Iterator[bytes]:
+def card(
+    about: Params, metrics: dict[str, Any], held: list[gate.Result], in_force: tuple[str, list[profiles.Setting]]
+) -> Iterator[bytes]:
     """The dataset card."""
     import jinja2
 
@@ -63,11 +73,10 @@ def card(about: Params, metrics: dict[str, Any], held: list[gate.Result]) -> Ite
     modes = modes_of(of_stage("collect", Redaction).redact)
     kinds = {kind: modes[kind] for kind in KINDS if modes.get(kind, "keep") != "keep"}
     kept = [kind.replace("_", " ") for kind in KINDS if kind not in kinds]
-    yield (
-        template.render(about=about, metrics=metrics, gate=held, sources=sources(), kinds=kinds, kept=kept)
-        .rstrip()
-        .encode()
-    )
+    told = {"about": about, "metrics": metrics, "gate": held, "sources": sources(), "kinds": kinds, "kept": kept}
+    profile, settings = in_force
+    own = [(each.path, profiles.plain(each.value), profiles.plain(each.usual)) for each in settings if each.own]
+    yield template.render(**told, profile=profile, own=own).rstrip().encode()
 
 
 def plain(text: str) -> str:

@@ -143,6 +143,23 @@ def sample_project(root: Path) -> Path:
     return root
 
 
+def settings_of(root: Path) -> dict[str, Any]:
+    """Every setting of a project: its params.yaml over its profile."""
+    return params.settled(params.read_yaml(root / "params.yaml"))
+
+
+def choose(root: Path, changes: dict[str, Any]) -> None:
+    """Have a project's params.yaml say this, by dotted paths."""
+    chosen = params.read_yaml(root / "params.yaml")
+    for path, value in changes.items():
+        *sections, last = path.split(".")
+        inner = chosen
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[last] = value
+    (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
+
+
 def without_generation(root: Path) -> Path:
     """The project without the stage `generate` and its source, both of which may be deleted."""
     chosen = params.read_yaml(root / "params.yaml")

@@ -13,7 +13,7 @@ from stages.contract.params import read_yaml
 from stages.contract.record import Record, decode_record, encode, kind, prompt, reply
 from stages.text.personal_data import KINDS
 from stages.text.tokens import NAME, count
-from tests.conftest import build, json_lines, sample_project
+from tests.conftest import build, json_lines, sample_project, settings_of
 
 STAGES = ("collect", "filter", "dedup", "decontaminate", "judge", "balance", "split", "export")
 
@@ -129,7 +129,7 @@ def test_the_personal_data(card, built, records) -> None:
     found: Counter[str] = Counter()
     for record in records.values():
         found.update(record.meta.redacted)
-    kinds = read_yaml(built / "params.yaml")["collect"]["redact"]
+    kinds = settings_of(built)["collect"]["redact"]
     assert table(card, "kind") == [
         [name, mode, str(found[name])] for name in KINDS if (mode := kinds.get(name, "keep")) != "keep"
     ]
@@ -197,7 +197,7 @@ def test_the_gate(card, built, drops, records, kept) -> None:
     ]
     shown = table(card, "rule")
     assert [float(row[1]) for row in shown] == expected
-    for row, rule, value in zip(shown, read_yaml(built / "params.yaml")["gate"]["rules"], expected, strict=True):
+    for row, rule, value in zip(shown, settings_of(built)["gate"]["rules"], expected, strict=True):
         sides = [("at least", rule.get("min")), ("at most", rule.get("max"))]
         assert row[2] == " and ".join(f"{side} {bound}" for side, bound in sides if bound is not None)
         holds = rule.get("min", -math.inf) <= value <= rule.get("max", math.inf)
@@ -206,7 +206,12 @@ def test_the_gate(card, built, drops, records, kept) -> None:
 
 def test_no_other_number_stands_in_the_card(card: str) -> None:
     rest = re.sub(r"^\|.*\n", "", card, flags=re.MULTILINE)  # the tables, each compared whole above
-    rest = re.sub(r"^(\d+ examples|Tokens are|Languages:|Topics:|Judge:).*\n", "", rest, flags=re.MULTILINE)
+    rest = re.sub(
+        r"^(\d+ examples|Thresholds of the profile|Tokens are|Languages:|Topics:|Judge:).*\n",
+        "",
+        rest,
+        flags=re.MULTILINE,
+    )
     assert re.findall(r".*\d.*", rest) == []
 
 

@@ -6,12 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import checks, filter, measure
-from stages.contract import params
 from stages.contract.params import Stop
 from stages.contract.record import Drop, Message, Record, ToolCall, decode, encode
 from stages.text import language as lid
 from stages.text.tokens import count
-from tests.conftest import SAMPLE, record
+from tests.conftest import SAMPLE, record, settings_of
 
 USER, ASSISTANT = {"role": "user", "content": "Hi there"}, {"role": "assistant", "content": "Hello to you."}
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -484,9 +483,9 @@ def test_the_first_broken_rule_is_the_reason_and_the_others_are_told() -> None:
 
 
 def test_the_order_of_the_rules_in_the_params_changes_nothing() -> None:
-    forwards = params.read_yaml(SAMPLE / "params.yaml")["filter"]
+    forwards = settings_of(SAMPLE)["filter"]
     backwards = dict(reversed(forwards.items()))
-    assert list(filter.prepare(backwards)) == [name for name in checks.names() if name in forwards]
+    assert list(filter.prepare(backwards)) == [name for name in checks.names() if forwards.get(name, "off") != "off"]
 
 
 def test_a_rule_without_its_key_or_its_score_is_not_applied() -> None:

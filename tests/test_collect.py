@@ -15,6 +15,7 @@ from stages.contract import intake, params
 from stages.contract import source as rows_of
 from stages.contract.params import Source, Stop
 from stages.contract.record import Record, decode_record, encode
+from stages.text.personal_data import KINDS
 from tests.conftest import REPOSITORY, SAMPLE, json_lines, stage
 
 EMAIL = "alice.smith@example.org"
@@ -513,7 +514,7 @@ def project_of(root: Path, files: dict[str, bytes], **source: Any) -> Path:
     """A project with one source `mine`, a folder of these files."""
     given = params.read_yaml(SAMPLE / "params.yaml")
     given["sources"] = {"mine": {"path": "data/sources/mine", "licence": "CC0-1.0"} | source}
-    given["collect"] |= {"longest_row": 1_000, "redact": REFUSED}
+    given["collect"] = {"longest_row": 1_000, "redact": dict.fromkeys(KINDS, "keep") | REFUSED}
     folder = root / "data/sources/mine"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -27,7 +27,7 @@ def ruled(tmp_path_factory):
         (shutil.copytree if (REPOSITORY / folder).is_dir() else shutil.copy)(REPOSITORY / folder, root / folder)
     (root / "stages/checks/shouting.py").write_text(SHOWN[1])
     params = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(params.replace("filter:\n", SHOWN[2]))
+    (root / "params.yaml").write_text(f"{params}\n{SHOWN[2]}")
     git(root, "init", "-q")
     git(root, "add", "-A")
     return root

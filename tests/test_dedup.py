@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import dedup, measure
+from stages.checks import style
 from stages.contract import params, paths, shards, signatures
 from stages.contract.params import Stop
 from stages.contract.record import Meta, Record
@@ -114,9 +115,11 @@ def deduped(records: Sequence[Record], **limits: Any) -> Decision:
         for name in sources:
             own = [each for each in records if each.source == name]
             for number, start in enumerate(range(0, len(own), 7)):  # several shards
-                shards.put_rows(paths.records(name) / shards.name(number), own[start : start + 7])
+                part = own[start : start + 7]
+                shards.put_rows(paths.records(name) / shards.name(number), part)
                 paths.signatures(name).mkdir(parents=True, exist_ok=True)
-                np.save(paths.signatures(name) / f"{number:05d}.npy", measure.sign(own[start : start + 7]))
+                scores = [{"style": style.measure(each)} for each in part]
+                np.save(paths.signatures(name) / f"{number:05d}.npy", measure.sign(part, scores))
         known = signatures.signed(list(sources), {})
         decision = dedup.decide(known, msgspec.convert(given, dedup.Params))
         return decision
@@ -583,6 +586,11 @@ def test_a_copy_of_a_dropped_near_duplicate_is_dropped_for_the_one_that_stays() 
 )
 def test_the_more_trusted_of_two_stays(better: dict[str, Any], worse: dict[str, Any]) -> None:
     keep, lose = record(LONG, ANSWER, id="f" * 32, meta=better), record(LONG, TYPO, id="0" * 32, meta=worse)
+    assert losers(keep, lose) == {lose.id: "near_duplicate"}
+
+
+def test_of_equally_trusted_records_the_better_written_stays() -> None:
+    keep, lose = record(LONG, ANSWER + " Then save it."), record(LONG, ANSWER + " Maybe save it.")
     assert losers(keep, lose) == {lose.id: "near_duplicate"}
 
 

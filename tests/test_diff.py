@@ -83,7 +83,7 @@ def change(root, **settings):
         *above, last = path.split("__")
         inner = chosen
         for key in above:
-            inner = inner[key]
+            inner = inner.setdefault(key, {})
         inner[last] = value
     (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
 

@@ -8,7 +8,7 @@ import pytest
 
 from lineage import doctor, verify
 from stages.contract import params, paths
-from tests.conftest import GIT, dvc, git, run
+from tests.conftest import GIT, choose, dvc, git, run
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ CASES = {
     ),
     "a misspelt setting": (
         "settings",
-        lambda root: edit(root, "params.yaml", "threshold: 3.5", "treshold: 3.5"),
+        lambda root: choose(root, {"judge.treshold": 3.5}),
         "did you mean threshold?",
     ),
     "a stage that would run": (
         "pipeline",
-        lambda root: edit(root, "params.yaml", "threshold: 3.5", "threshold: 3.6"),
-        "judge, | dvc repro",
+        lambda root: choose(root, {"judge.threshold": 3.6}),
+        "resolve | dvc repro",
     ),
     "a stage that is gone": (
         "pipeline",

@@ -5,7 +5,7 @@ import json
 import yaml
 
 from stages.contract import params
-from tests.conftest import run
+from tests.conftest import choose, run
 
 WHOLE = {
     "exact duplicate", "near-duplicate", "leaked evaluation row", "email", "phone", "card", "iban", "secret",
@@ -29,13 +29,9 @@ def test_every_fault_is_caught_in_the_sample_and_the_project_is_left_alone(proje
 
 
 def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(project):
-    chosen = params.read_yaml(project / "params.yaml")
-    chosen["filter"]["repetition"]["max_repeated"] = 1.0
-    chosen["filter"].pop("cut_off")
-    chosen["collect"]["redact"] |= {"phone": "keep", "card": "drop", "email": "surrogate"}
-    chosen["dedup"]["threshold"] = 0.99
-    chosen["filter"]["language"]["allowed"] = ["en", "de"]
-    (project / "params.yaml").write_text(yaml.safe_dump(chosen))
+    modes = {"phone": "keep", "card": "drop", "email": "surrogate"}
+    rules = {"repetition": {"max_repeated": 1.0}, "cut_off": "off", "language": {"allowed": ["en", "de"]}}
+    choose(project, {"filter": rules, "collect.redact": modes, "dedup.threshold": 0.99})
     found = drilled(project, code=1)
     verdicts = {name: row["verdict"] for name, row in found.items()}
     assert verdicts == dict.fromkeys(WHOLE, "caught") | {
@@ -43,7 +39,7 @@ def test_what_is_not_caught_is_a_finding_and_what_is_not_looked_for_is_said(proj
     }  # fmt: skip
     assert found["near-duplicate"]["how"] == "is in the dataset"
     assert found["card"]["how"] == "collect: personal_data (card 1)"
-    assert found["cut off"]["how"] == "params.yaml has no filter.cut_off"
+    assert found["cut off"]["how"] == "filter.cut_off is off"
 
 
 def test_a_project_without_enough_data_is_told(project):

@@ -4,12 +4,11 @@ import shutil
 from datetime import date
 
 import pytest
-import yaml
 
 from lineage.commands.gate import summary
 from stages.contract.params import Stop
 from stages.reporting import gate
-from tests.conftest import run, stage
+from tests.conftest import choose, run, stage
 
 RULE = gate.Rule("few things", "things", "remove some", max=3)
 WAIVER = gate.Waiver("few things", "the old log goes in March", "Ada", date(2027, 3, 31))
@@ -45,14 +44,12 @@ def test_a_waiver_of_no_rule_is_refused_with_the_nearest():
         gate.results(gate.Params([RULE], [gate.Waiver("few thing", "x", "y", date(2027, 1, 1))]), {})
 
 
-def with_waiver(built, tmp_path, until, limit="min: 2000"):
+def with_waiver(built, tmp_path, until, least=2000):
     """The built sample with a rule that fails, and a waiver for it."""
     root = tmp_path / "waived"
     shutil.copytree(built, root)
-    chosen = yaml.safe_load((root / "params.yaml").read_text().replace("min: 200", limit))
     waiver = {"rule": "enough examples", "reason": "a pilot", "who": "Ada", "until": until}
-    chosen["gate"]["waivers"] = [waiver]
-    (root / "params.yaml").write_text(yaml.safe_dump(chosen))
+    choose(root, {"gate": {"rules": [{"name": "enough examples", "min": least}], "waivers": [waiver]}})
     return root
 
 
@@ -78,7 +75,7 @@ def test_an_expired_waiver_fails(built, tmp_path):
 
 
 def test_a_waiver_that_nothing_needs_is_named(built, tmp_path):
-    text = run("dataset", "gate", cwd=with_waiver(built, tmp_path, "2999-12-31", "min: 200"), code=0).stdout
+    text = run("dataset", "gate", cwd=with_waiver(built, tmp_path, "2999-12-31", 200), code=0).stdout
     assert "has a waiver of Ada that nothing needs" in text
 
 

@@ -253,7 +253,7 @@ def test_what_the_filter_would_take_is_told_from_what_cannot_be_read(project):
     rows = [{"prompt": f"Wie lösche ich die Liste Nummer {n} wieder?", "completion": GERMAN} for n in range(4)]
     written(project, "de.jsonl", "\n".join(map(json.dumps, rows)))
     text = run("dataset", "inspect", "data/sources/de.jsonl", cwd=project).stdout
-    assert "the rules of `filter` in params.yaml would drop them all" in text
+    assert "the rules of `filter` would drop them all" in text
     run("dataset", "add", "de", "data/sources/de.jsonl", "--licence", "MIT", cwd=project)
 
 

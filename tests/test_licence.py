@@ -16,7 +16,7 @@ from stages.contract.record import Record, decode, encode
 from stages.contract.source import Row
 from stages.text.licences import Allowed, permits, spdx
 from stages.text.model_terms import FAMILIES, ORDER, terms_of
-from tests.conftest import json_lines, record, stage
+from tests.conftest import choose, json_lines, record, stage
 
 
 def refused(name: str, maker: str | None = None, **limits: Any) -> str | None:
@@ -208,8 +208,7 @@ def test_a_dataset_that_goes_out_under_conditions_is_accounted_for(built: Path, 
 
     root = tmp_path / "project"
     shutil.copytree(built, root)
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("licences: null", "licences: {allowed: [MIT]}"))
+    choose(root, {"export.licences": {"allowed": ["MIT"]}})
     stage(root, "export")
     stage(root, "report")
     metrics = json.loads((root / "reports/metrics.json").read_text())

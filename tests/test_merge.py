@@ -14,6 +14,7 @@ from stages.contract.params import read_yaml
 from tests.conftest import (
     GIT,
     SAMPLE,
+    choose,
     code_of_the_project,
     dvc,
     git,
@@ -29,7 +30,30 @@ MARKERS = ("<<<<<<<", ">>>>>>>")
 
 # params.yaml by key
 
-PARAMS = (SAMPLE / "params.yaml").read_text()
+OWN = """
+filter:
+  length: # tokens of o200k_base
+    min_prompt_tokens: 2
+    max_prompt_tokens: 8000
+    max_reply_tokens: 4000
+
+judge:
+  threshold: 3.5 # of 1 to 5
+
+balance:
+  weights: {}
+
+decontaminate:
+  words: 8 # in a row
+
+gate:
+  rules:
+    - name: examples fit the context on average
+      max: 2048
+    - name: the longest example fits the context
+      max: 8192
+"""
+PARAMS = (SAMPLE / "params.yaml").read_text() + OWN
 
 
 def by_key(ours: str, theirs: str, base: str = PARAMS) -> tuple[str, list[keys.Clash], list[str]]:
@@ -82,7 +106,7 @@ def test_a_source_that_one_took_out_and_the_other_changed_is_a_clash():
 
 
 def test_what_they_took_out_goes_with_its_comment():
-    stage = PARAMS[PARAMS.index("generate:\n") : PARAMS.index("collect:\n")]
+    stage = PARAMS[PARAMS.index("generate:\n") : PARAMS.index("export:\n")]
     text, clashes, taken = by_key(with_source("log"), PARAMS.replace(stage, ""))
     assert (text, clashes, taken) == (with_source("log").replace(stage, ""), [], ["generate"])
 
@@ -254,7 +278,7 @@ def team(tmp_path_factory):
     text = (root / "params.yaml").read_text()
     parts = yaml.safe_dump({"sources": chosen["sources"]}, sort_keys=False)
     assert parts in text
-    (root / "params.yaml").write_text(text.replace(parts, yaml.safe_dump({"sources": sources}, sort_keys=False)))
+    (root / "params.yaml").write_text(text.replace(parts, yaml.safe_dump({"sources": sources}, sort_keys=False)) + OWN)
     shutil.rmtree(root / "data/sources")
     append(root / LOG, *range(10))
     append(root / FOLDER / "may.jsonl", *range(10, 20))
@@ -497,6 +521,7 @@ def plain(tmp_path):
     root = tmp_path / "plain"
     code_of_the_project(root)
     without_generation(sample_project(root))
+    choose(root, {"decontaminate.words": 8})
     git(root, "init", "-q", "-b", "main")
     save(root, "First version")
     for name, words in (("theirs", "9"), ("ours", "10")):

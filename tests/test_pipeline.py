@@ -24,10 +24,12 @@ from tests.conftest import (
     REPOSITORY,
     SAMPLE,
     build,
+    choose,
     is_the_sample,
     json_lines,
     run,
     sample_project,
+    settings_of,
     stage,
     without_generation,
 )
@@ -119,7 +121,7 @@ def test_planted_html_is_kept_as_data_and_stands_in_no_report_as_html(built):
 
 def test_every_planted_kind_of_fault_has_its_row(built):
     assert {plant["stage"] for plant in PLANTED} == {*paths.PER_SOURCE, *paths.GLOBAL, "report"} - {"balance"}
-    modes = read_yaml(SAMPLE / "params.yaml")["collect"]["redact"]
+    modes = settings_of(SAMPLE)["collect"]["redact"]
     replaced = {kind for kind, mode in modes.items() if mode != "keep"}
     assert {plant["reason"] for plant in PLANTED if plant["effect"] == "redacted"} == replaced
 
@@ -307,7 +309,7 @@ def test_the_gate_passes_on_the_sample(built):
 def test_a_failing_rule_makes_the_gate_exit_1_with_its_remedy(built, tmp_path):
     root = tmp_path / "strict"
     shutil.copytree(built, root)
-    (root / "params.yaml").write_text((root / "params.yaml").read_text().replace("min: 200", "min: 2000"))
+    choose(root, {"gate.rules": [{"name": "enough examples", "min": 2000}]})
     done = run("dataset", "gate", cwd=root, code=1)
     assert "FAIL   enough examples: dataset.examples is" in done.stdout
     assert "with the stage generate, raise its count" in done.stdout
@@ -359,8 +361,11 @@ def test_check_finds_a_mistake_before_the_run(project):
             "path: data/sources/faqs.csv",
             "sources.faq.path: data/sources/faqs.csv is not there",
         ),
-        ("threshold: 0.8", "treshold: 0.8", "did you mean threshold?"),
-        ("min: 200", "minimum: 200", "unknown field `minimum`"),
+        ("\nseed:", "\ndedup: {treshold: 0.8}\nseed:", "did you mean threshold?"),
+        ("\nseed:", "\ngate: {rules: [{name: enough examples, minimum: 9}]}\nseed:", "unknown field `minimum`"),
+        ("profile: lesson-200", "profile: lesson-100", "there is no profile 'lesson-100'; did you mean lesson-200"),
+        ("\nseed:", "\nfilter: {cutoff: off}\nseed:", "stages/checks has no cutoff.py"),
+        ("\nseed:", "\nfilter: {cut_off: }\nseed:", "filter.cut_off: says nothing; write on, off"),
     ):
         (project / "params.yaml").write_text(text.replace(old, new))
         assert said in run("dataset", "check", cwd=project, code=2).stderr

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lineage import manifest, release, sample, schemas
 from lineage.manifest import Manifest
 from stages.contract import params, paths, pins
-from tests.conftest import GIT, SAMPLE, clone, dvc, git, json_lines, run
+from tests.conftest import GIT, SAMPLE, choose, clone, dvc, git, json_lines, run
 
 TAG = "dataset@v1.0.0"
 
@@ -125,7 +125,7 @@ def test_the_pins_hold_hashes_and_splits_and_nothing_else(released):
 
 
 def fail_the_gate(root: Path) -> None:
-    edit(root, "params.yaml", "min: 200", "min: 20000")
+    choose(root, {"gate.rules": [{"name": "enough examples", "min": 20000}]})
     dvc(root, "repro")
     commit(root)
 
@@ -157,7 +157,7 @@ REFUSED = {
     "untracked": (lambda root: (root / "new.txt").write_text("x"), "1 files are not committed: new.txt"),
     "detached": (lambda root: git(root, "checkout", "-q", "--detach"), "no branch is checked out"),
     "stale": (
-        lambda root: (edit(root, "params.yaml", "threshold: 3.5", "threshold: 3.6"), commit(root)),
+        lambda root: (choose(root, {"judge.threshold": 3.6}), commit(root)),
         "stages are stale",
     ),
     "gate": (fail_the_gate, "the gate FAILS: enough examples"),
@@ -230,13 +230,7 @@ def test_a_step_that_fails_leaves_nothing_behind(before, spoil):
 
 def test_the_next_version_keeps_what_is_published_and_its_tag_says_what_changed(after):
     first = {row["id"]: row["split"] for row in json_lines(after / paths.OUTPUT["split"])}
-    edit(
-        after,
-        "params.yaml",
-        "  train: 0.8\n  validation: 0.1\n  test: 0.1",
-        "  train: 0.1\n  validation: 0.1\n  test: 0.8",
-    )
-    edit(after, "params.yaml", "max_per_source: null", "max_per_source: 100")
+    choose(after, {"split": {"train": 0.1, "validation": 0.1, "test": 0.8}, "balance.max_per_source": 100})
     dvc(after, "repro")
     later = {row["id"]: row["split"] for row in json_lines(after / paths.OUTPUT["split"])}
     assert later == {identifier: first[identifier] for identifier in later}
@@ -244,8 +238,9 @@ def test_the_next_version_keeps_what_is_published_and_its_tag_says_what_changed(
     dvc(after, "push")
     dataset(after, "release", "v1.1.0")
     message = git(after, "tag", "--list", "--format=%(contents)", "dataset@v1.1.0")
-    assert "param balance.max_per_source: null -> 100" in message.replace("unset", "null")
-    assert "source support: 373 -> 373 rows" in message
+    assert "\ndataset@v1.0.0 -> dataset@v1.1.0\n" in message
+    assert f"{len(first)} rows, then {len(later)}: {len(first) - len(later)} removed; {len(later)} unchanged" in message
+    assert "balance.max_per_source" in message
     assert of(after).previous == TAG
     known = pins.read((after / paths.PINS).read_bytes().splitlines())
     assert set(pins.read(git(after, "show", f"{TAG}:{paths.PINS}").encode().splitlines())) <= set(known)
@@ -256,6 +251,24 @@ def test_the_next_version_keeps_what_is_published_and_its_tag_says_what_changed(
         of(after, TAG).counts["examples"],
     ]
     dataset(after, "verify", "--release", "1.0.0")
+
+
+def test_what_changed_is_told_from_the_manifests_where_the_bytes_are_gone():
+    def made(rows: int, licence: str, threshold: float, **more: manifest.Origin) -> Manifest:
+        origins = {"faq": manifest.Origin("faq.csv", licence, "human", rows, rows, rows, 0), **more}
+        settings = {"judge": {"threshold": threshold}, "sources": {"faq": licence}}
+        return Manifest("1.0.0", None, "0", {}, {"rows": rows, "examples": rows}, {}, origins, {}, settings, {})
+
+    new = manifest.Origin("log", "MIT", "log", 5, 4, 3, 2)
+    assert list(manifest.differences(made(10, "MIT", 3.5, log=new), made(12, "CC0-1.0", 4.0))) == [
+        "rows: 12 (+2)",
+        "examples: 12 (+2)",
+        "source faq: 10 -> 12 rows, 10 -> 12 curated, MIT -> CC0-1.0",
+        "source log: taken out",
+        "param judge.threshold: 3.5 -> 4.0",
+        "files: 0, 0 of them other than before",
+    ]
+    assert next(manifest.differences(None, made(2, "MIT", 1))) == "The first release: 2 examples of 2 rows."
 
 
 def test_tags_of_strange_names_are_no_releases(after):

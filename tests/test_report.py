@@ -17,9 +17,9 @@ from stages import report
 from stages.contract.record import Drop, digest, encode
 from stages.reporting import figures, gate
 from stages.reporting.figures import Evidence
-from tests.conftest import SAMPLE, record, stage
+from tests.conftest import SAMPLE, record, settings_of, stage
 
-RULES = msgspec.convert(yaml.safe_load((SAMPLE / "params.yaml").read_text())["gate"], gate.Params).rules
+RULES = msgspec.convert(settings_of(SAMPLE)["gate"], gate.Params).rules
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 KEPT = {
     "source": "faq",
@@ -401,10 +401,10 @@ def test_reporting_again_writes_the_same(project: Path) -> None:
 def test_a_misspelt_rule_stops_the_run(project: Path) -> None:
     written(project)
     content = yaml.safe_load((project / "params.yaml").read_text())
-    content["gate"]["rules"][0]["mni"] = content["gate"]["rules"][0].pop("min")
+    content["gate"] = {"rules": [{"name": "enough examples", "mni": 3}]}
     (project / "params.yaml").write_text(yaml.safe_dump(content))
     done = stage(project, "report", code=2)
-    assert done.stderr.startswith("params.yaml: gate.rules[0]")
+    assert done.stderr.startswith("params.yaml: gate.rules[enough examples]")
     assert "Traceback" not in done.stderr
 
 

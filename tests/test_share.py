@@ -1,13 +1,15 @@
 """Sharing with DVC and git for real: a run, a second run, a push, a clone, and a colleague without the sources."""
 
 import json
+import re
 import shutil
 
 import pytest
 import yaml
 
+from stages.contract import paths
 from stages.contract.params import read_yaml
-from tests.conftest import GIT, clone, dvc, git, run
+from tests.conftest import GIT, choose, clone, dvc, git, run, settings_of
 
 
 def test_a_second_run_runs_nothing_and_leaves_git_clean(shared):
@@ -19,17 +21,37 @@ def test_a_second_run_runs_nothing_and_leaves_git_clean(shared):
 def test_a_moved_limit_runs_the_filter_also_where_a_run_is_remembered(shared):
     root = clone(shared, "limit")
     dvc(root, "pull", "--run-cache")
-    for old, new in (("4000", "110"), ("110", "60")):
-        text = (root / "params.yaml").read_text()
-        (root / "params.yaml").write_text(text.replace(f"max_reply_tokens: {old}", f"max_reply_tokens: {new}"))
+    for limit in (110, 60):
+        choose(root, {"filter.length.max_reply_tokens": limit})
         assert "Running stage 'filter@support'" in dvc(root, "repro", "filter@support")
+
+
+def test_another_profile_runs_the_stages_whose_values_change_and_no_others(shared):
+    root = clone(shared, "profile")
+    dvc(root, "pull")
+    choose(
+        root, {"profile": "starter-100", "judge.threshold": 3.5, "filter.length": settings_of(root)["filter"]["length"]}
+    )
+    assert list(json.loads(run("dvc", "status", "--json", cwd=root, PYTHONPATH="", **GIT).stdout)) == ["resolve"]
+    assert ran(dvc(root, "repro")) == {"resolve", "split", "export", "report"}
+    moved = re.findall(r"^reports/params.json +(\S+)", dvc(root, "params", "diff"), re.MULTILINE)
+    assert moved == ["split.test", "split.validation"]
+    (root / "params.yaml").write_text(f"# said\n{(root / 'params.yaml').read_text()}")
+    assert ran(dvc(root, "repro")) == set()
+    table = root / "stages/profiles.yaml"
+    table.write_text(table.read_text().replace("starter-100: 0.2\n", "starter-100: 0.2 # A\n"))
+    assert ran(dvc(root, "repro")) == {"resolve"}
+
+
+def ran(said: str) -> set[str]:
+    """The stages that DVC says it ran, or took from an earlier run."""
+    return set(re.findall(r"(?:Running stage|^Stage) '([\w@]+)'(?:: *$| is cached)", said, re.MULTILINE))
 
 
 def test_a_waiver_with_a_date_gets_through_dvc(shared):
     root = clone(shared, "waived")
-    waiver = '  waivers:\n    - {rule: few poor scores, reason: a pilot, who: Ada, until: "2999-12-31"}\n'
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("gate:\n", "gate:\n" + waiver))
+    waiver = {"rule": "few poor scores", "reason": "a pilot", "who": "Ada", "until": "2999-12-31"}
+    choose(root, {"gate.waivers": [waiver]})
     dvc(root, "pull")
     assert "Running stage 'report'" in dvc(root, "repro")
     assert "Data and pipelines are up to date." in dvc(root, "status")
@@ -37,9 +59,14 @@ def test_a_waiver_with_a_date_gets_through_dvc(shared):
 
 def test_git_holds_no_text_of_a_record(shared):
     tracked = git(shared, "ls-files").split()
-    yours = ("data/sources", "data/eval")
+    yours = ("data/sources", "data/eval", paths.PINS)  # which holds hashes
     built = [name for name in tracked if name.startswith(("data/", "reports/")) and not name.startswith(yours)]
-    assert sorted(built) == ["reports/DATASET_CARD.md", "reports/gate.json", "reports/metrics.json"]
+    assert sorted(built) == [
+        "reports/DATASET_CARD.md",
+        "reports/gate.json",
+        "reports/metrics.json",
+        "reports/params.json",
+    ]
 
 
 def test_a_clone_pulls_and_has_nothing_to_run(shared):
@@ -56,8 +83,7 @@ def test_a_colleague_without_the_sources_moves_a_threshold_and_shares_the_result
     root = clone(shared, "third")
     dvc(root, "pull")
     shutil.rmtree(root / "data/sources")
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("max_reply_tokens: 4000", "max_reply_tokens: 110"))
+    choose(root, {"filter.length.max_reply_tokens": 110})
     ran = dvc(root, "repro", "--allow-missing")
     assert "Running stage 'filter@support'" in ran
     assert "Running stage 'collect" not in ran
@@ -124,8 +150,7 @@ def test_the_plots_page_asks_nothing_of_the_network(shared):
 def test_a_record_is_shown_as_it_was_in_another_version(shared):
     root = clone(shared, "older")
     dvc(root, "pull")
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("max_per_source: null", "max_per_source: 5"))
+    choose(root, {"balance.max_per_source": 5})
     dvc(root, "repro", "report")
     shown = ("dataset", "show", "--json")
     gone = json.loads(run(*shown, "--stage", "balance", "--source", "faq", "--limit", "1", cwd=root).stdout)
@@ -155,4 +180,6 @@ def test_a_model_is_audited_and_an_example_found_where_only_the_remote_has_the_b
     asked = ("dataset", "audit", "--example", row["id"])
     assert "unread" in run(*asked, cwd=root, code=1, **GIT).stdout
     assert f"1 in {row['split']} of {row['source']}" in run(*asked, "--fetch", cwd=root, **GIT).stdout
-    assert len(list((root / ".dvc/cache/files/md5").glob("??/*"))) == 2  # the list of files and the index
+    versions = {*git(root, "for-each-ref", "--format=%(objectname)", "refs/remotes").split()}
+    fetched = list((root / ".dvc/cache/files/md5").glob("??/*"))
+    assert len(fetched) == 2 * len(versions)  # of each the list of files and the index

@@ -327,7 +327,7 @@ def test_params_that_cannot_be_kept_stop_the_run(given_params: dict[str, float],
 def built(root: Path, records: list[Record], pairs: list[dict[str, Any]], **given_params: Any) -> Path:
     """A project of the sample with these records, nothing dropped so far, and these pairs."""
     content = yaml.safe_load((root / "params.yaml").read_text())
-    content["split"] |= given_params
+    content["split"] = given_params
     (root / "params.yaml").write_text(yaml.safe_dump(content))
     dropped = [f"filter/{name}" for name in content["sources"]] + ["dedup", "decontaminate", "judge", "balance"]
     for place in (*(f"data/dropped/{name}.jsonl" for name in dropped), "data/records/faq/00000.jsonl"):

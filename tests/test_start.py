@@ -95,7 +95,7 @@ def test_the_sample_is_gone_and_the_comments_stay(started):
     assert chosen["sources"] == {}
     assert "generate" not in chosen
     assert "generate" not in yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
-    assert "# tokens of o200k_base" in (root / "params.yaml").read_text()
+    assert "# beside data/curated" in (root / "params.yaml").read_text()
     assert "dataset add NAME PATH --licence SPDX" in said
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lineage import display, settings, trial
 from stages.contract.params import Stop
-from tests.conftest import run, stage
+from tests.conftest import choose, run, stage
 
 
 def whole(root):
@@ -21,27 +21,27 @@ def dropped_by(root, name):
     return {json.loads(line)["id"] for path in paths for line in path.read_text().splitlines()}
 
 
-def changed(built, tmp_path, old, new):
+def changed(built, tmp_path, path, value):
     """A copy of the built sample with another setting."""
     root = tmp_path / "changed"
     shutil.copytree(built, root)
-    text = (root / "params.yaml").read_text()
-    assert old in text
-    (root / "params.yaml").write_text(text.replace(old, new))
+    choose(root, {path: value})
     return root
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "old", "new"),
+    ("path", "value"),
     [
-        ("filter.length.max_reply_tokens", 60, "max_reply_tokens: 4000", "max_reply_tokens: 60"),
-        ("filter.language.allowed", ["de"], "allowed: [en]", "allowed: [de]"),
-        ("filter.repetition.max_repeated", 1.0, "max_repeated: 0.2", "max_repeated: 1.0"),
+        ("filter.length.max_reply_tokens", 60),
+        ("filter.language.allowed", ["de"]),
+        ("filter.repetition.max_repeated", 1.0),
+        ("filter.cut_off", "off"),
+        ("profile", "permissive"),
     ],
 )
-def test_what_is_foretold_of_the_filter_is_what_a_run_does(at_built, tmp_path, path, value, old, new):
-    found = trial.what_if({path: value})
-    root = changed(at_built, tmp_path, old, new)
+def test_what_is_foretold_of_the_filter_is_what_a_run_does(at_built, tmp_path, path, value):
+    found = trial.attempt("filter", {path: value}, 10_000) if path == "profile" else trial.what_if({path: value})
+    root = changed(at_built, tmp_path, path, value)
     for source in ("faq", "generated", "preferences", "seeds", "support"):
         stage(root, "filter", source)
     assert found.after.keys() == dropped_by(root, "filter")
@@ -52,18 +52,19 @@ def test_what_is_foretold_of_the_filter_is_what_a_run_does(at_built, tmp_path, p
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "value", "old", "new"),
+    ("name", "path", "value"),
     [
-        ("dedup", "dedup.threshold", 0.7, "threshold: 0.8", "threshold: 0.7"),
-        ("judge", "judge.threshold", 5.0, "threshold: 3.5", "threshold: 5.0"),
-        ("decontaminate", "decontaminate.words", 4, "words: 8", "words: 4"),
-        ("balance", "balance.max_per_topic", 20, "max_per_topic: null", "max_per_topic: 20"),
-        ("split", "split.near", 0.75, "near: 0.7", "near: 0.75"),
+        ("dedup", "dedup.threshold", 0.7),
+        ("judge", "judge.threshold", 5.0),
+        ("judge", "profile", "permissive"),
+        ("decontaminate", "decontaminate.words", 4),
+        ("balance", "balance.max_per_topic", 20),
+        ("split", "split.near", 0.75),
     ],
 )
-def test_what_is_foretold_of_a_stage_that_sees_all_is_what_a_run_does(at_built, tmp_path, name, path, value, old, new):
+def test_what_is_foretold_of_a_stage_that_sees_all_is_what_a_run_does(at_built, tmp_path, name, path, value):
     found = trial.attempt(name, {path: value}, limit=10_000)
-    root = changed(at_built, tmp_path, old, new)
+    root = changed(at_built, tmp_path, path, value)
     stage(root, name)
     assert found.after.keys() == dropped_by(root, name)
     assert found.before.keys() == dropped_by(at_built, name)
@@ -76,7 +77,7 @@ def test_the_judges_kept_scores_tell_the_same_as_scoring_again(at_built):
 
 def test_what_dedup_would_drop_is_told_from_the_kept_signatures(at_built, tmp_path):
     found = trial.what_if({"dedup.threshold": 0.7})
-    root = changed(at_built, tmp_path, "threshold: 0.8", "threshold: 0.7")
+    root = changed(at_built, tmp_path, "dedup.threshold", 0.7)
     stage(root, "dedup")
     assert found.after.keys() == dropped_by(root, "dedup") > dropped_by(at_built, "dedup")
 

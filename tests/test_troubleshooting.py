@@ -6,9 +6,8 @@ import re
 import pytest
 
 from lineage import troubleshooting
-from stages.contract.params import read_yaml
 from stages.reporting import gate, health
-from tests.conftest import SAMPLE, run
+from tests.conftest import SAMPLE, run, settings_of
 
 COMMANDS = {*troubleshooting.COMMANDS.values(), *(each.command for each in troubleshooting.PITFALLS)}
 NAMES = {"NAME": "support", "PATH": "data/sources/faq.csv", "REASON": "cut_off"}
@@ -38,7 +37,7 @@ def test_every_health_rule_has_a_command_and_a_number(built):
 
 
 def test_a_setting_that_is_named_is_in_the_params():
-    chosen = read_yaml(SAMPLE / "params.yaml")
+    chosen = settings_of(SAMPLE)
     stages = "filter|balance|dedup|split|judge|collect|decontaminate|generate"
     named = re.findall(rf"`((?:{stages})\.[\w.]+)`", troubleshooting.text())
     assert named

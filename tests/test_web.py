@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages import checks
 from stages.checks import web
 from stages.contract import params, paths, pinned
 from stages.contract.params import Stop
@@ -193,7 +194,9 @@ def test_a_model_is_fitted_pinned_and_used(built: Path, tmp_path: Path) -> None:
         "kind": "web",
         "url_field": "url",
     }
-    chosen["filter"] = {"web": {"max_perplexity": float(said.split("max_perplexity: ")[1].split()[0])}}
+    chosen["filter"] = dict.fromkeys(checks.names(), "off") | {
+        "web": {"max_perplexity": float(said.split("max_perplexity: ")[1].split()[0])}
+    }
     (root / "params.yaml").write_text(yaml.safe_dump(chosen))
     before = (root / "data/web/model.npy.xz").read_bytes()
     for name in ("collect", "measure", "filter"):

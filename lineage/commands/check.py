@@ -5,10 +5,10 @@ from importlib import import_module
 import click
 
 from stages import checks, filter
-from stages.contract import gold, params
+from stages.contract import gold, params, profiles
 from stages.contract.paths import STAGES
 from stages.models.settings import settings
-from stages.reporting import gate
+from stages.reporting import gate, health
 
 
 def problems() -> None:
@@ -18,11 +18,12 @@ def problems() -> None:
         if name != "generated":  # which the pipeline writes
             params.path_of(name)
     for stage in STAGES:
-        if stage in params.whole() or stage != "generate":
+        if params.whole().get(stage) or stage != "generate":
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
     filter.prepare(params.of_stage("filter", filter.Params))
-    params.typed(params.whole().get("gate"), gate.Params, "gate")
     settings()
+    gate.in_force()
+    health.in_force()
     gold.verdicts(gold.frozen())
 
 
@@ -30,4 +31,6 @@ def problems() -> None:
 def check() -> None:
     """Check params.yaml, the sources' paths and the pins of the evaluation sets."""
     problems()
-    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks.")
+    own = sum(each.own for each in profiles.settings(params.whole()))
+    said = f"profile {params.whole()['profile']}, {own} of its values changed"
+    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {said}.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from lineage.edit import Change, edit, with_entry, with_value
+from lineage.edit import Change, edit, with_entry, with_section, with_value
 from stages.contract import params, paths, run, shards
 from stages.contract.params import stop
 from stages.contract.record import draw, joined
@@ -55,5 +55,7 @@ def trusted(names: list[str]) -> Iterator[tuple[str, bool]]:
 def pin(path: str, sha256: str) -> Change:
     """The change of params.yaml that names the model."""
     made = f"{{model: {{path: {path}, sha256: {sha256}}}}}"
-    measure = params.whole().get("measure") or {}
-    return with_value("measure.web", made) if "web" in measure else with_entry("measure", "web", made)
+    own = params.given()
+    if "measure" not in own:
+        return with_section("measure", f"web: {made}")
+    return with_value("measure.web", made) if "web" in (own["measure"] or {}) else with_entry("measure", "web", made)

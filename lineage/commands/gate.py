@@ -1,4 +1,4 @@
-"""`dataset gate`: hold the rules of params.yaml against reports/metrics.json."""
+"""`dataset gate`: hold the gate's rules, of the profile and of params.yaml, against reports/metrics.json."""
 
 import sys
 from datetime import date
@@ -7,13 +7,12 @@ import click
 import msgspec
 
 from lineage import metrics
-from stages.contract.params import typed, whole
 from stages.reporting import gate as rules
 
 
 def check() -> list[rules.Result]:
     """Every rule's result, from the metrics as they are and the rules as they stand now."""
-    return rules.results(typed(whole().get("gate"), rules.Params, "gate"), metrics.read())
+    return rules.results(rules.in_force(), metrics.read())
 
 
 @click.command()

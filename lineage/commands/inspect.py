@@ -47,7 +47,7 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
     yield from sample("The first records", found.records[:rows])
     yield from sample("The first drops", found.dropped[:rows])
     if found.readable and not found.records:
-        yield "Every row can be read, and the rules of `filter` in params.yaml would drop them all."
+        yield "Every row can be read, and the rules of `filter` would drop them all."
     if found.readable:
         yield from ("Its entry in params.yaml, which `dataset add` writes:", "")
         yield f"  {Path(found.path).stem.split('.')[0].lower().replace('-', '_')}:"

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from lineage import repository, version
 from lineage.merging.keys import ABSENT, keyed, same, shown
-from stages.contract import params, paths
+from stages.contract import paths
 
 CODE = "stages/"
 SOURCES = "sources"
@@ -76,17 +76,20 @@ def leaves(before: Any, after: Any, key: str = "") -> Iterator[Leaf]:
 
 
 def settings(before: str | None, after: str | None) -> list[Change]:
-    """What differs in params.yaml; sources have a layer of their own."""
-    old, new = ({**version.settings(revision), SOURCES: {}} for revision in (before, after))
+    """What differs in the settings, those of the profile too; sources have a layer of their own."""
+    old, new = ({**version.in_force(revision), SOURCES: {}} for revision in (before, after))
     return [change_of(leaf) for leaf in leaves(old, new)]
 
 
 def unbuilt(revision: str | None) -> list[str]:
     """Settings of a version that its last run did not have: the lock recorded other values."""
     found: dict[str, None] = {}
-    given = version.settings(revision)
-    for entry in version.lock(revision).values():
-        for path, value in (entry.get("params") or {}).get(params.FILE, {}).items():
+    given, own = version.in_force(revision), version.settings(revision)
+    for name, entry in version.lock(revision).items():
+        if name == "resolve":  # it takes params.yaml whole
+            found |= dict.fromkeys(key for key, *_ in leaves(version.recorded(entry), own))
+            continue
+        for path, value in version.recorded(entry).items():
             found |= dict.fromkeys(key for key, *_ in leaves(value, at(given, path), path))
     return list(found)
 

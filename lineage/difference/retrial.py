@@ -22,7 +22,7 @@ from lineage.difference.rows import lines_at
 from lineage.merging.keys import ABSENT
 from stages.contract import params, paths
 from stages.contract.params import Stop
-from stages.contract.record import Drop, decode
+from stages.contract.record import Drop, decode, encode
 
 if TYPE_CHECKING:
     from lineage.difference.causes import Both
@@ -92,8 +92,7 @@ def alone(
 def settings_of(stage: str, source: str, revision: str | None) -> dict[str, Any]:
     """The params of a stage as its last run had them, under its name."""
     entry = version.lock(revision).get(inputs.instance(stage, source), {})
-    found = (entry.get("params") or {}).get(params.FILE, {})
-    return {stage: found.get(stage) or {}}
+    return {stage: version.recorded(entry).get(stage) or {}}
 
 
 def with_settings(given: dict[str, Any], changed: Sequence[Leaf]) -> dict[str, Any]:
@@ -178,8 +177,8 @@ def laid_out(revision: str, root: Path) -> bool:
             place.symlink_to(version.object_of(md5))
         if files is None or not all(version.object_of(md5).is_file() for md5 in files.values()):
             return False
-    for name in (params.FILE, version.PIPELINE):
-        (root / name).write_bytes(version.in_git(name, revision) or b"")
+    (root / params.FILE).write_bytes(encode(version.in_force(revision)))  # its profile may say something else today
+    (root / version.PIPELINE).write_bytes(version.in_git(version.PIPELINE, revision) or b"")
     return True
 
 
@@ -190,8 +189,8 @@ def draws(both: "Both", group: str, identifiers: tuple[str, str], settings: Sequ
     """Which of the settings moves a group by itself; nothing if it is not drawn by these alone."""
     from stages import split
 
-    found = (version.lock(both.tables[0].revision).get("split", {}).get("params") or {}).get(params.FILE, {})
-    given = {"seed": found.get("seed"), "split": found.get("split") or {}}
+    found = version.recorded(version.lock(both.tables[0].revision).get("split", {}))
+    given: dict[str, Any] = {"seed": found.get("seed"), "split": found.get("split") or {}}
     ends = [table.split_of(table.place(each)) for table, each in zip(both.tables, identifiers, strict=True)]
 
     def drawn(changed: Sequence[Leaf]) -> str:

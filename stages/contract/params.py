@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -127,8 +126,20 @@ TAKEN: dict[str, Any] = {}
 
 @cache
 def whole() -> dict[str, Any]:
-    """All of params.yaml."""
-    return TAKEN or read_yaml(paths.ROOT / FILE)
+    """Every setting: what params.yaml says, over what its profile says."""
+    return TAKEN or settled(given())
+
+
+def given() -> dict[str, Any]:
+    """What params.yaml itself says, as it stands now."""
+    return read_yaml(paths.ROOT / FILE)
+
+
+def settled(own: dict[str, Any]) -> dict[str, Any]:
+    """Every setting, if params.yaml said this."""
+    from stages.contract.profiles import resolved  # which reads its table with this module
+
+    return resolved(own)
 
 
 def take(settings: dict[str, Any]) -> None:
@@ -143,20 +154,26 @@ def take(settings: dict[str, Any]) -> None:
 @contextmanager
 def using(settings: dict[str, Any]) -> Iterator[None]:
     """params.yaml with other values at these dotted paths while the block lasts; nothing is written."""
-    kept = deepcopy(whole())
+    kept, own = dict(whole()), given()
+    for path, each in settings.items():
+        *keys, last = path.split(".")
+        inner: Any = own
+        for key in keys:
+            if not isinstance(inner.get(key), dict):
+                inner[key] = {}
+            inner = inner[key]
+        inner[last] = each
     try:
-        for path, each in settings.items():
-            *keys, last = path.split(".")
-            inner: Any = whole()
-            for key in keys:
-                if not isinstance(inner.get(key), dict):
-                    inner[key] = {}
-                inner = inner[key]
-            inner[last] = each
+        replace(settled(own))
         yield
     finally:
-        whole().clear()
-        whole().update(kept)
+        replace(kept)
+
+
+def replace(settings: dict[str, Any]) -> None:
+    """Put other settings in the place of those that were read."""
+    whole().clear()
+    whole().update(settings)
 
 
 def typed(value: Any, expected: type[T], where: str, file: str = FILE) -> T:
@@ -184,7 +201,7 @@ def advice(error: str, expected: type) -> str:
     return f"known are {', '.join(names)}" if unknown and names else "mend the value"
 
 
-SHARED = ("seed", "project_key", "models", "sources", "eval", "gate")
+SHARED = ("seed", "profile", "project_key", "sources", "models", "eval", "gate", "health")
 """Keys that belong to no single stage."""
 
 
@@ -218,9 +235,7 @@ def paths_in(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 def of_stage(stage: str, expected: type[T]) -> T:
     """The params of one stage."""
-    if stage not in whole():
-        raise stop(f"{FILE}: {stage} is missing; add the key with the stage's params")
-    return typed(whole()[stage] or {}, expected, stage)
+    return typed(whole().get(stage) or {}, expected, stage)
 
 
 def value(path: str, expected: type[T]) -> T:
@@ -327,9 +342,5 @@ def versions_of(stage: str) -> list[str]:
     stanza = read_yaml(paths.ROOT / "dvc.yaml")["stages"].get(stage, {})
     declared = stanza.get("do", stanza).get("params", [])
     return [
-        library
-        for entry in declared
-        if isinstance(entry, dict)
-        for libraries in entry.values()
-        for library in libraries
+        library for entry in declared if isinstance(entry, dict) for library in entry.get("stages/versions.yaml", [])
     ]

@@ -12,7 +12,7 @@ GLOBAL = ("dedup", "decontaminate", "judge", "balance", "split")
 """Stages that see all sources at once and write one file of drops each, in the order they run in."""
 DROPPING = (*PER_SOURCE, *GLOBAL, "export")
 """Stages that drop, in the order they run."""
-STAGES = ("generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
+STAGES = ("resolve", "generate", "collect", "measure", "filter", *GLOBAL, "export", "report")
 
 OUTPUT = {
     "generate": "data/sources/generated/examples.jsonl",
@@ -35,6 +35,7 @@ LOOKUP = "data/lookup.jsonl"
 EVAL = "data/eval"
 GOLD = "data/eval/gold.jsonl"
 VERDICTS = "data/eval/verdicts.jsonl"
+SETTINGS = "reports/params.json"
 PINS = "data/pins/splits.txt"
 METRICS = "reports/metrics.json"
 GATE = "reports/gate.json"

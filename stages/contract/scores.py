@@ -136,7 +136,7 @@ def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], byte
     values = measured(module, records, given)
     rows = [encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)]
     file = io.BytesIO()
-    np.save(file, module.sign(records))
+    np.save(file, module.sign(records, values))
     return rows, file.getvalue()
 
 

@@ -28,6 +28,7 @@ COLUMNS: list[Any] = [
     ("family", "u1"),  # its kind, and its label
     ("method", "u1"),  # who wrote it, the most trusted first
     ("rating", "<f4"),
+    ("style", "<f4"),  # the check's score, from 0 to 1; 0 where it is skipped
     ("length", "<u4"),  # characters
     ("minhash", "<u4", (128,)),
 ]

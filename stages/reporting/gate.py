@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta as Limits
 from msgspec import Struct
 
-from stages.contract.params import stop
+from stages.contract.params import stop, typed, whole
 
 
 class Rule(Struct, forbid_unknown_fields=True, frozen=True):
@@ -22,7 +22,7 @@ class Rule(Struct, forbid_unknown_fields=True, frozen=True):
     remedy: Annotated[str, Limits(description="what to do when it fails")]
     min: float | None = None
     max: float | None = None
-    severity: Literal["error", "warning"] = "error"
+    severity: Annotated[Literal["error", "warning", "off"], Limits(description="off: not looked at")] = "error"
 
 
 class Waiver(Struct, forbid_unknown_fields=True, frozen=True):
@@ -54,6 +54,14 @@ class Result(Struct, omit_defaults=True):
     waiver: Waiver | None = None
 
 
+def in_force() -> Params:
+    """The rules and waivers in force; what is wrong with a rule is said under its name."""
+    given = whole().get("gate")
+    for rule in given["rules"] if isinstance(given, dict) and isinstance(given.get("rules"), list) else ():
+        typed(rule, Rule, f"gate.rules[{rule.get('name', '?') if isinstance(rule, dict) else '?'}]")
+    return typed(given, Params, "gate")
+
+
 def found(metrics: dict[str, Any], path: str) -> float | None:
     """The number at a dotted path, or None."""
     value: Any = metrics
@@ -78,7 +86,7 @@ def held(rule: Rule, metrics: dict[str, Any], waiver: Waiver | None = None) -> R
 
 
 def results(params: Params, metrics: dict[str, Any]) -> list[Result]:
-    """Every rule against the metrics, in the order of params.yaml; a stop at a waiver of no rule."""
+    """Every rule that is not off against the metrics, in their order; a stop at a waiver of no rule."""
     names = {rule.name for rule in params.rules}
     waivers = {waiver.rule: waiver for waiver in sorted(params.waivers, key=lambda waiver: waiver.until)}
     if unknown := sorted(waivers.keys() - names):
@@ -87,7 +95,7 @@ def results(params: Params, metrics: dict[str, Any]) -> list[Result]:
             f"params.yaml: gate.waivers: there is no rule {unknown[0]!r}; "
             f"{f'did you mean {near[0]!r}?' if near else 'name a rule of gate.rules'}"
         )
-    return [held(rule, metrics, waivers.get(rule.name)) for rule in params.rules]
+    return [held(rule, metrics, waivers.get(rule.name)) for rule in params.rules if rule.severity != "off"]
 
 
 def waived(result: Result, today: date) -> bool:

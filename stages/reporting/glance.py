@@ -5,12 +5,14 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from stages.contract.profiles import Setting, plain
 from stages.reporting import health
 from stages.reporting.choice import Group, Sampled
 from stages.reporting.excerpt import named
 from stages.reporting.gate import Result
 from stages.reporting.reasons import meaning
 
+OWN = 3  # settings told
 State = Literal["ok", "look", "warn", "plain"]
 
 
@@ -189,6 +191,15 @@ def records(metrics: dict[str, Any], sample: list[Sampled]) -> Sentence:
     if one := next((each for each in sample if each.text.kind == "example"), None):
         text += f" One from {one.source} starts “{one.text.peek}”."
     return Sentence("Records", text, "sample")
+
+
+def settings(profile: str, found: list[Setting]) -> Sentence:
+    """Which profile sets the thresholds, and what params.yaml says otherwise."""
+    own = [f"{each.path} is {plain(each.value)} (profile: {plain(each.usual)})" for each in found if each.own]
+    text = f"The profile {profile} sets {count(len(found) - len(own), 'value')}, params.yaml {len(own) or 'none'}"
+    text += ": " + "; ".join(own[:OWN]) if own else ""
+    text += f"; and {len(own) - OWN} more" if len(own) > OWN else ""
+    return Sentence("Settings", text + ".", "settings")
 
 
 def healths(found: list[health.Result]) -> Sentence:

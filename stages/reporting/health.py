@@ -1,15 +1,19 @@
 """The health of the dataset: rules of thumb over the metrics, with what a value tells and what to do about it.
 
-A gate rule is a limit that a team sets for itself; a health rule is experience, is the same for all, and stops nothing.
+A gate rule is a limit that a team sets for itself; a health rule is experience and stops nothing. What a rule says stands
+here, its ranges are the profile's: as many examples as one profile waits for are too few for another.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta as Limits
+from msgspec import Struct, defstruct
+from msgspec.structs import replace
 
+from stages.contract.params import typed, whole
 from stages.reporting.gate import found
 
-Unit = Literal["times", "tokens", "share", "examples"]
+Unit = Literal["times", "tokens", "share", "examples", "records"]
 State = Literal["ok", "look", "warn"]
 
 
@@ -27,19 +31,22 @@ class Range(Struct, frozen=True):
 class Rule(Struct, frozen=True):
     """One rule: values in `good` are ok, values out of `tolerated` are a warning, those between are worth a look."""
 
+    key: str  # under `health` in params.yaml
     name: str
     metric: str
     unit: Unit
-    good: Range
-    tolerated: Range
     symptom: str
     action: str
     below: str = ""  # why less than good is fine too, if it is
+    good: Range = Range()
+    tolerated: Range = Range()
 
     @property
     def warn(self) -> str:
         """The values that are a warning, in words."""
         low, high = self.tolerated.low, self.tolerated.high
+        if low is None and high is None:
+            return "never"
         if low is None or high is None:
             return (
                 f"more than {shown(high, self.unit)}" if high is not None else f"less than {shown(low or 0, self.unit)}"
@@ -57,61 +64,89 @@ class Result(Struct, frozen=True):
 
 RULES = (
     Rule(
+        "prompt_spread",
         "prompts of a similar length",
         "prompt_tokens.p90_over_p10",
         "times",
-        Range(high=20),
-        Range(high=50),
         "Some prompts are many times as long as others: batches are mostly padding, and the long ones set the cost.",
         "lower filter.length.max_prompt_tokens in params.yaml, or make the longest prompts a dataset of their own",
     ),
     Rule(
+        "reply_median",
         "replies of a useful length",
         "reply_tokens.median",
         "tokens",
-        Range(50, 300),
-        Range(20, 800),
         "Half of the replies are shorter (or longer) than this, and the model will answer likewise.",
         "read the sample below by source; then set filter.length.min_reply_tokens or max_reply_tokens in params.yaml",
     ),
     Rule(
+        "topic_imbalance",
         "topics of a similar size",
         "topic_imbalance",
         "times",
-        Range(high=10),
-        Range(high=50),
         "The largest topic has so many times the examples of the smallest: the model learns the one and forgets the other.",
         "set balance.max_per_topic in params.yaml, or collect more of the rare topics",
     ),
     Rule(
+        "low_scores",
         "few poor scores",
         "scores.below_3_share",
         "share",
-        Range(high=0.05),
-        Range(high=0.2),
         "The judge scores this share of what reached it below 3: the source holds replies that teach nothing.",
         "read the drops of judge in data/curated/dropped.jsonl; a source with many needs another filter or should go",
     ),
     Rule(
+        "duplicates",
         "a usual share of duplicates",
         "input.duplicate_share",
         "share",
-        Range(0.05, 0.3),
-        Range(high=0.6),
         "This share of the records was dropped as a copy of another; a source may be fed twice, or be one template.",
         "look at the largest groups of duplicates below; take the repeated source out of params.yaml",
         below="less is fine for input that was curated before",
     ),
     Rule(
-        "enough examples, and not too many",
+        "examples",
+        "enough examples",
         "dataset.examples",
         "examples",
-        Range(1_000, 500_000),
-        Range(1_000, 500_000),
-        "Too few examples teach a form and little else; too many are rarely all read, and cost more than they give.",
-        "add a source, or raise the count of generate; of too many, raise judge.threshold or set balance.max_per_source",
+        "Too few examples teach a form and little else.",
+        "add a source, or raise the count of generate; or set a profile for fewer, if this is a first try",
+    ),
+    Rule(
+        "records",
+        "not more records than anybody looks at",
+        "input.records",
+        "records",
+        "So many records are rarely read before they are trained on, and cost more than they give.",
+        "raise judge.threshold or set balance.max_per_source in params.yaml, and read a sample of every source",
     ),
 )
+"""Every rule, still without its ranges."""
+Bound = Annotated[float | None, Limits(description="null does not bind")]
+
+
+class Ranges(Struct, forbid_unknown_fields=True, frozen=True):
+    """The ranges of one rule: from and to, both included."""
+
+    good: tuple[Bound, Bound]
+    tolerated: tuple[Bound, Bound]
+
+
+Params = defstruct(
+    "Health", [(rule.key, Ranges) for rule in RULES], forbid_unknown_fields=True, frozen=True, module=__name__
+)
+"""The ranges of every rule."""
+
+
+def in_force() -> list[Rule]:
+    """Every rule with its ranges as the profile and params.yaml have them."""
+    return rules(typed(whole().get("health"), Params, "health"))
+
+
+def rules(params: Any) -> list[Rule]:
+    """Every rule with its ranges."""
+    found = ((rule, getattr(params, rule.key)) for rule in RULES)
+    return [replace(rule, good=Range(*ranges.good), tolerated=Range(*ranges.tolerated)) for rule, ranges in found]
 
 
 def shown(value: float, unit: Unit) -> str:
@@ -130,6 +165,8 @@ def bare(value: float, unit: Unit) -> str:
 def good(rule: Rule) -> str:
     """The good values, in words."""
     low, high = rule.good.low, rule.good.high
+    if low is None and high is None:
+        return "anything"
     if low is None or high is None:
         return f"at most {shown(high, rule.unit)}" if high is not None else f"at least {shown(low or 0, rule.unit)}"
     return f"{bare(low, rule.unit)} to {shown(high, rule.unit)}" + (f"; {rule.below}" if rule.below else "")
@@ -145,7 +182,14 @@ def state(rule: Rule, value: float | None) -> State:
     return "ok" if fine_below or rule.good.holds(value) else "look"
 
 
-def results(metrics: dict[str, Any]) -> list[Result]:
+def results(rules: list[Rule], metrics: dict[str, Any]) -> list[Result]:
     """Every rule held against the metrics."""
-    values = [(rule, found(metrics, rule.metric)) for rule in RULES]
+    values = [(rule, found(metrics, rule.metric)) for rule in rules]
     return [Result(rule, value, state(rule, value)) for rule, value in values]
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """A result for machines."""
+    rule = result.rule
+    told = {"name": rule.name, "metric": rule.metric, "value": result.value, "state": result.state}
+    return told | {"good": good(rule), "warning": rule.warn, "action": rule.action}

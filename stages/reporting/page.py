@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from stages.contract import paths
+from stages.contract import paths, profiles
 from stages.contract.params import Source
 from stages.reporting import chart, choice, figures, gate, glance, health, likeness
 from stages.reporting.excerpt import named
@@ -26,14 +26,20 @@ NAMES = 15  # topics or languages listed; the rest are counted together
 
 
 def page(
-    about: Any, sources: dict[str, Source], evidence: figures.Evidence, metrics: dict[str, Any], held: list[gate.Result]
+    about: Any,
+    sources: dict[str, Source],
+    evidence: figures.Evidence,
+    metrics: dict[str, Any],
+    held: list[gate.Result],
+    healths: list[health.Result],
+    in_force: tuple[str, list[profiles.Setting]],
 ) -> str:
-    """The whole page; `about` has its title, intended use and known faults."""
+    """The whole page; `about` has its title, intended use and known faults, `in_force` the profile and every setting."""
     losses = glance.ranked(metrics, figures.losses(evidence))
     by_survivor = choice.groups(evidence.drops)
     groups = choice.largest_groups(by_survivor, evidence.drops, evidence.table)
     drops, sample = choice.shown_drops(evidence.drops), choice.sample(evidence.table)
-    personal, healths = figures.personal_data(evidence), health.results(metrics)
+    personal = figures.personal_data(evidence)
     examples = evidence.table[evidence.table["kind"] == "example"]
     curated = evidence.table[evidence.table["split"].notna()]
     return render(
@@ -52,7 +58,11 @@ def page(
             glance.personal(personal, metrics["personal_data"]),
             *glance.noticed(metrics["noticed"]),
             glance.records(metrics, sample),
+            glance.settings(*in_force),
         ],
+        profile=in_force[0],
+        profile_for=profiles.table().profiles.get(in_force[0], ""),
+        settings=in_force[1],
         losses=losses,
         splits=split_table(curated),
         personal=personal,
@@ -109,6 +119,7 @@ def render(**context: Any) -> str:
         "shown": health.shown,
         "good": health.good,
         "remedy": glance.remedy,
+        "setting": profiles.plain,
     }
     environment.globals |= {
         "link": link,

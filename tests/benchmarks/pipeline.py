@@ -64,7 +64,7 @@ def project(root: Path, data: Path) -> Path:
     chosen = params.read_yaml(SAMPLE / "params.yaml")
     del stanzas["stages"]["generate"], chosen["generate"]
     chosen["sources"] = {"mix": {"path": "data/sources/mix", "match": "*.jsonl", "licence": "Apache-2.0"}}
-    chosen["filter"]["language"]["allowed"] = ["en", "zh"]
+    chosen["filter"] = {"language": {"allowed": ["en", "zh"]}}
     (root / "dvc.yaml").write_text(yaml.safe_dump(stanzas, sort_keys=False))
     (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
     for name in (".gitignore", ".dvcignore"):
