@@ -18,7 +18,7 @@ from typing import Any
 
 KEY = "a key for tests"
 FAULTS = {  # status, kind of error, headers
-    "429": (429, "rate_limit_error", {"retry-after": "0.05"}),
+    "429": (429, "rate_limit_error", {}),
     "429 for an hour": (429, "rate_limit_error", {"retry-after": "3600"}),
     "529": (529, "overloaded_error", {}),
     "500": (500, "api_error", {}),
@@ -53,8 +53,9 @@ class Server(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.batches: dict[str, dict[str, Any]] = {}
-        self.flying = self.most = 0
+        self.flying = self.most = self.calls = 0
         self.remaining: int | None = None
+        self.retry_after = "0.05"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed is no error here."""
@@ -193,6 +194,8 @@ class Handler(BaseHTTPRequestHandler):
         return json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"null")
 
     def allowed(self) -> bool:
+        with self.server.lock:
+            self.server.calls += 1
         if self.headers.get("authorization") == f"Bearer {KEY}":
             return True
         self.fail(401, "authentication_error", "invalid key")
@@ -262,7 +265,8 @@ class Handler(BaseHTTPRequestHandler):
     def finish_with(self, body: Any, prompt: str, fault: str) -> None:
         if fault in FAULTS:
             status, kind, headers = FAULTS[fault]
-            return self.fail(status, kind, fault, headers)
+            wait = {"retry-after": self.server.retry_after} if status == 429 else {}
+            return self.fail(status, kind, fault, wait | headers)
         text, stop, used = said(self.server, body, fault)
         self.server.charge(prompt, used)
         if fault == "timeout":
