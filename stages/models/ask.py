@@ -86,14 +86,14 @@ def complete(stage: str, todo: dict[str, Request], found: dict[str, Answer], giv
             answers.union(found, (each for each in answers.locked(stage).values() if each.key in todo))
         left = lacking(todo, found)
         if any(each not in found for each in left):
-            check(stage, left, given, book, run)
+            check(stage, left, given)
         if left and can_pay(given):
             buy(stage, left, found, given, book, run)
     finally:
         book.close()
 
 
-def check(stage: str, left: dict[str, Request], given: Params, book: Journal, run: str) -> None:
+def check(stage: str, left: dict[str, Request], given: Params) -> None:
     """Stop before anything is sent if there is no provider, no key, no price or no money."""
     if given.provider == "none":
         raise stop(
@@ -185,7 +185,7 @@ def rounds(of: Purchase, left: dict[str, Request]) -> Iterator[Outcome]:
             return
 
 
-def plan(stage: str, requests: Iterable[Request], given: Params) -> Plan:
+def plan(stage: str, requests: Iterable[Request], given: Params, run: str = "") -> Plan:
     """What the stage would ask, and what of it is answered already. Nothing is sent, and no key is needed."""
     todo = {key(each): each for each in requests}
     found = {each: answer for each, answer in answers.kept(stage).items() if each in todo}
@@ -194,7 +194,7 @@ def plan(stage: str, requests: Iterable[Request], given: Params) -> Plan:
         known = Journal(todo)
         known.close()
         answers.union(found, known.answers.values())
-        spent = known.spent["run", run_of(stage, todo)]
+        spent = known.spent["run", run or run_of(stage, todo)]
     left = lacking(todo, found)
     kinds: dict[str, int] = {}
     for answer in found.values():
