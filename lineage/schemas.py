@@ -13,6 +13,7 @@ from stages.contract import profiles
 from stages.contract.params import Source
 from stages.contract.paths import STAGES
 from stages.contract.record import Drop, Record
+from stages.models.settings import Params as Models
 from stages.reporting import gate, health
 
 FOLDER = Path(__file__).parents[1] / "schemas"
@@ -41,7 +42,7 @@ def params() -> dict[str, Any]:
     """The schema of params.yaml: one key per stage, and what several share."""
     types = {stage: import_module(f"stages.{stage}").Params for stage in STAGES if stage != "filter"}
     types |= {f"filter.{name}": checks.check(name).Params for name in checks.names()}
-    types |= {"sources.*": Source, "gate": gate.Params, "health": health.Params}
+    types |= {"sources.*": Source, "gate": gate.Params, "health": health.Params, "models": Models}
     found, components = msgspec.json.schema_components(types.values(), ref_template="#/$defs/{name}")
     named = dict(zip(types, found, strict=True))
     rules = {
@@ -55,6 +56,7 @@ def params() -> dict[str, Any]:
         "sources": {"type": "object", "additionalProperties": named["sources.*"], "minProperties": 1},
         "eval": {"type": "object"},
         "gate": named["gate"],
+        "models": named["models"],
         "health": named["health"],
         "profile": {"type": "string", "examples": list(profiles.table().profiles)},
         "filter": {"type": "object", "properties": rules, "additionalProperties": False},

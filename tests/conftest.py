@@ -51,7 +51,8 @@ pathlib.Path("data/splits.jsonl").write_text("".join(line({"id": ident(word), "s
 """A pipeline of two stages and four rows, with an index of data/curated as `export` writes it: quick to run and to share."""
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 settings.load_profile("untimed")
-for variable in ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS"):
+OWN = ("DATASET_KEY", "DATASET_ENGINE", "DATASET_WORKERS", "DATASET_MAX_USD", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+for variable in OWN:
     os.environ.pop(variable, None)  # tests are about the sample, whatever its user has set
 
 

@@ -201,7 +201,7 @@ def advice(error: str, expected: type) -> str:
     return f"known are {', '.join(names)}" if unknown and names else "mend the value"
 
 
-SHARED = ("seed", "profile", "project_key", "sources", "eval", "gate", "health")
+SHARED = ("seed", "profile", "project_key", "sources", "models", "eval", "gate", "health")
 """Keys that belong to no single stage."""
 
 

@@ -31,14 +31,31 @@ def over_files(items: Iterable[T], label: str, files: list[Path]) -> Iterator[T]
     return (item for _, item in pairs)
 
 
+def nothing() -> str:
+    """No note."""
+    return ""
+
+
 def over(
-    items: Iterable[T], label: str, total: float | None, size: Callable[[T], float] = one, unit: str = "records"
+    items: Iterable[T],
+    label: str,
+    total: float | None,
+    size: Callable[[T], float] = one,
+    unit: str = "records",
+    note: Callable[[], str] = nothing,
 ) -> Iterator[T]:
-    """The items, while it is shown how many of `total` units have been through; the total may be unknown."""
-    return (bar if sys.stderr.isatty() else lines)(items, label, total, size, unit)
+    """The items, while it is shown how many of `total` units have been through, and a note; the total may be unknown."""
+    return (bar if sys.stderr.isatty() else lines)(items, label, total, size, unit, note)
 
 
-def bar(items: Iterable[T], label: str, total: float | None, size: Callable[[T], float], unit: str) -> Iterator[T]:
+def bar(
+    items: Iterable[T],
+    label: str,
+    total: float | None,
+    size: Callable[[T], float],
+    unit: str,
+    note: Callable[[], str] = nothing,
+) -> Iterator[T]:
     """The items under a bar."""
     from tqdm import tqdm
 
@@ -47,10 +64,18 @@ def bar(items: Iterable[T], label: str, total: float | None, size: Callable[[T],
     ) as shown:
         for item in items:
             yield item
+            shown.set_postfix_str(note(), refresh=False)
             shown.update(size(item))
 
 
-def lines(items: Iterable[T], label: str, total: float | None, size: Callable[[T], float], unit: str) -> Iterator[T]:
+def lines(
+    items: Iterable[T],
+    label: str,
+    total: float | None,
+    size: Callable[[T], float],
+    unit: str,
+    note: Callable[[], str] = nothing,
+) -> Iterator[T]:
     """The items, with a line now and then."""
     done, start = 0.0, monotonic()
     last = start
@@ -59,7 +84,8 @@ def lines(items: Iterable[T], label: str, total: float | None, size: Callable[[T
         done += size(item)
         if (now := monotonic()) - last >= EVERY:
             last = now
-            print(line(label, done, total, unit, now - start), file=sys.stderr, flush=True)  # noqa: T201
+            said = ", ".join(filter(None, [line(label, done, total, unit, now - start), note()]))
+            print(said, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def line(label: str, done: float, total: float | None, unit: str, seconds: float) -> str:

@@ -31,6 +31,7 @@ PARTS = (
     "diff",
     "audit",
     "dask",
+    "models",
     "diff",
     "audit",
 )
