@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 import random
@@ -298,6 +299,12 @@ def test_a_short_csv_row_tells_how_many_columns_it_has(tmp_path: Path) -> None:
     drop = taken(put(tmp_path, "rows.csv", b"input,output\nq\n"))[0][0].drop
     assert drop
     assert drop.evidence == {"expected": 2, "found": 1}
+
+
+def test_reading_csv_leaves_the_limit_of_other_readers_as_it_was(tmp_path: Path) -> None:
+    usual = csv.field_size_limit()
+    assert texts(read(put(tmp_path, "rows.csv", b"input,output\nq,a\n"))) == ["a"]
+    assert csv.field_size_limit() == usual
 
 
 @pytest.mark.parametrize("packed", ["", ".gz"])

@@ -136,7 +136,9 @@ def rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterat
         return
     plain = path.name.removesuffix(".gz").lower()
     if plain.endswith((".csv", ".tsv")):
-        found = csv_rows(path, name, limits, repairs, "\t" if plain.endswith(".tsv") else ",")
+        found = with_fields_of(
+            limits.row, csv_rows(path, name, limits, repairs, "\t" if plain.endswith(".tsv") else ",")
+        )
     elif is_document(path, limits):
         found = document_rows(path, name, limits, repairs)
     else:
@@ -248,7 +250,6 @@ def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delim
 
     A first line that cannot be read is one faulty row, because nothing after it has names.
     """
-    csv.field_size_limit(limits.row)
     found = lines(path, limits, repairs)
     first = next(found, (b"", ""))
     if delimiter == "," and b";" in first[0] and b"," not in first[0]:
@@ -281,6 +282,15 @@ def csv_rows(path: Path, name: str, limits: Limits, repairs: Counter[str], delim
             number += 1
             content = as_bytes(columns) if fault else dict(zip(header, columns, strict=True))
             yield Row(f"{name}:{number}", content, fault)
+
+
+def with_fields_of(length: int, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows, read with fields of this length allowed, which is a setting of the whole process, and then taken back."""
+    usual = csv.field_size_limit(length)
+    try:
+        yield from rows
+    finally:
+        csv.field_size_limit(usual)
 
 
 def as_bytes(columns: list[str]) -> bytes:
