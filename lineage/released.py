@@ -5,6 +5,7 @@ from lineage.manifest import Manifest
 from lineage.release import Release
 from lineage.verify import SIGNATURE, Check, Damage, Place
 
+BUILT_AGAIN = "the files here were built since the release; commit them, or `git checkout dvc.lock` and `dvc checkout`"
 ACCIDENT = (
     "the tag is not signed, so this protects against accident only: whoever can write here can write a manifest too; "
     "sign with `dataset release --sign`"
@@ -17,18 +18,17 @@ def verify_release(release: Release, remote_name: str | None = None) -> list[Che
     sums = {path: file.sha256 for path, file in held.files.items()}
     tree = verify.committed(release.commit)
     stores = [verify.cache(), *([verify.remote(remote_name)] if verify.has_remote(remote_name) else [])]
-    places = [*stores, *([verify.workspace()] if checked_out(release) else []), tree]
+    here = repository.commit("HEAD") == release.commit
+    same = version.in_git(version.LOCK, None) == version.in_git(version.LOCK, release.commit)
+    places = [*stores, *([verify.workspace()] if here and same else []), tree]
     named = [*verify.outputs(release.commit), *verify.inputs(release.commit)]
     checks = [signature(release), lock(held, tree), *unknown(held, {output.path for output in named})]
+    if here and not same:
+        checks.append(Check(version.LOCK, "workspace", "not checkable", BUILT_AGAIN))
     for output in named:
         looked_at = places[:-1] if output.cached else [tree]
         checks += [verify.check(output, place, places, sums) for place in looked_at]
     return checks
-
-
-def checked_out(release: Release) -> bool:
-    """Whether the working tree is that of the release's commit."""
-    return repository.commit("HEAD") == release.commit
 
 
 def lock(held: Manifest, tree: Place) -> Check:

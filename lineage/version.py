@@ -182,7 +182,10 @@ def in_force(revision: str | None = None) -> dict[str, Any]:
     content = in_git(paths.SETTINGS, revision)
     if not content or revision is None:
         return params.settled(settings(revision)) if content else settings(revision)
-    return {key: value for key, value in yaml_of(paths.SETTINGS, revision, content).items() if key != "overridden"}
+    found = yaml_of(paths.SETTINGS, revision, content)
+    return {
+        key: value for key, value in found.items() if key != "overridden" and value != {}
+    }  # sections that say nothing
 
 
 def recorded(entry: dict[str, Any]) -> dict[str, Any]:

@@ -367,6 +367,12 @@ def test_a_lock_that_was_edited_after_the_release_is_found(after):
     assert wrong(after) == {("dvc.lock", "git"): ["dvc.lock"]}
 
 
+def test_files_that_were_built_since_the_release_are_not_taken_for_its_own(after):
+    edit(after, "dvc.lock", "schema: '2.0'", "schema: '2.0'\n# built again")
+    found = {where: row["verdict"] for where, row in checks(after).items() if where[1] == "workspace"}
+    assert found == {("dvc.lock", "workspace"): "not checkable"}
+
+
 def key(folder: Path, name: str) -> Path:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name), cwd=folder)
     return folder / name
