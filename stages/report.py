@@ -18,7 +18,7 @@ from stages.contract.params import of_stage, sources, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
 from stages.reporting import figures, gate, health, page
-from stages.text.personal_data import KINDS, Redaction, modes_of
+from stages.text.personal_data import KINDS, Kind, Mode, Redaction, modes_of
 from stages.text.visible import visible
 
 FOLDERS = (PLOTS,)
@@ -47,11 +47,12 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
         "health": list(map(health.as_json, state)),
     }
     in_force = (str(whole().get("profile")), profiles.settings(whole()))
+    kinds, kept = replaced()
     return {
         METRICS: pretty(metrics),
         GATE: pretty(verdict),
-        CARD: card(params, metrics, held, in_force),
-        REPORT: [page.page(params, sources(), evidence, metrics, held, state, in_force).encode()],
+        CARD: card(params, metrics, held, in_force, kinds, kept),
+        REPORT: [page.page(params, sources(), evidence, metrics, held, state, in_force, kept).encode()],
         **{f"{PLOTS}/{name}.json": pretty(rows) for name, rows in plots(evidence, metrics).items()},
     }
 
@@ -61,8 +62,20 @@ def pretty(content: Any) -> Iterator[bytes]:
     yield json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 
+def replaced() -> tuple[dict[Kind, Mode], list[str]]:
+    """What becomes of each kind of personal data that is looked for, and the names of those that are not."""
+    modes = modes_of(of_stage("collect", Redaction).redact)
+    kinds = {kind: modes[kind] for kind in KINDS if modes.get(kind, "keep") != "keep"}
+    return kinds, [kind.replace("_", " ") for kind in KINDS if kind not in kinds]
+
+
 def card(
-    about: Params, metrics: dict[str, Any], held: list[gate.Result], in_force: tuple[str, list[profiles.Setting]]
+    about: Params,
+    metrics: dict[str, Any],
+    held: list[gate.Result],
+    in_force: tuple[str, list[profiles.Setting]],
+    kinds: dict[Kind, Mode],
+    kept: list[str],
 ) -> Iterator[bytes]:
     """The dataset card."""
     import jinja2
@@ -70,9 +83,6 @@ def card(
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown, see plain
     environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
-    modes = modes_of(of_stage("collect", Redaction).redact)
-    kinds = {kind: modes[kind] for kind in KINDS if modes.get(kind, "keep") != "keep"}
-    kept = [kind.replace("_", " ") for kind in KINDS if kind not in kinds]
     told = {"about": about, "metrics": metrics, "gate": held, "sources": sources(), "kinds": kinds, "kept": kept}
     profile, settings = in_force
     own = [(each.path, profiles.plain(each.value), profiles.plain(each.usual)) for each in settings if each.own]

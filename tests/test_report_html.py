@@ -22,7 +22,7 @@ from stages import checks
 from stages.contract import paths, profiles
 from stages.contract.params import read_yaml
 from stages.contract.record import Drop, digest, encode
-from stages.reporting import chart, choice, excerpt, figures, health, likeness, page, reasons
+from stages.reporting import chart, choice, excerpt, figures, glance, health, likeness, page, reasons
 from tests.browser import opened
 from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, record, sample_project, settings_of, stage
 
@@ -254,6 +254,18 @@ def test_the_glance_answers_what_a_reader_asks_first(sample: Path) -> None:
         "The median example asks in 19 and answers in 58 tokens; 99.8 % answer in en",
     ):
         assert answer in said
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (["url", "name", "address"], " Names and addresses are not looked for."),
+        (["url", "address"], " Addresses are not looked for."),
+        (["url"], ""),
+    ],
+)
+def test_what_is_not_looked_for_is_told_by_the_settings(kept: list[str], said: str) -> None:
+    assert glance.personal({}, {}, kept).text == f"No personal data was found.{said}"
 
 
 def test_a_failing_gate_comes_first_with_its_remedy(hostile: Path) -> None:

@@ -156,19 +156,23 @@ def duplicates(metrics: dict[str, Any], groups: list[Group]) -> Sentence:
     return Sentence("Duplicates", text, "duplicates")
 
 
-def personal(by_source: dict[str, dict[str, int]], kinds: dict[str, int]) -> Sentence:
-    """Which personal data was replaced, and where most of it was."""
+def not_looked_for(kept: list[str]) -> str:
+    """What stays in the records because only a model could find it, given the kinds that are not looked for."""
+    found = [many for kind, many in (("name", "names"), ("address", "addresses")) if kind in kept]
+    return f" {' and '.join(found).capitalize()} are not looked for." if found else ""
+
+
+def personal(by_source: dict[str, dict[str, int]], kinds: dict[str, int], kept: list[str]) -> Sentence:
+    """Which personal data was replaced, where most of it was, and what is not looked for."""
     if not kinds:
-        return Sentence(
-            "Personal data", "No personal data was found. Names and addresses are not looked for.", "personal"
-        )
+        return Sentence("Personal data", f"No personal data was found.{not_looked_for(kept)}", "personal")
     told = ", ".join(
         f"{kind} {number:,}" for kind, number in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
     )
     finds = {source: sum(found.values()) - found["records"] for source, found in by_source.items()}
     most = max(sorted(finds), key=lambda source: finds[source])
     text = f"{count(sum(kinds.values()), 'find was', 'finds were')} replaced: {told}; most in {most} ({finds[most]:,})."
-    return Sentence("Personal data", f"{text} Names and addresses are not looked for.", "personal")
+    return Sentence("Personal data", text + not_looked_for(kept), "personal")
 
 
 def noticed(reasons: dict[str, int]) -> list[Sentence]:

@@ -33,8 +33,13 @@ def page(
     held: list[gate.Result],
     healths: list[health.Result],
     in_force: tuple[str, list[profiles.Setting]],
+    kept: list[str],
 ) -> str:
-    """The whole page; `about` has its title, intended use and known faults, `in_force` the profile and every setting."""
+    """The whole page.
+
+    `about` has its title, intended use and known faults, `in_force` the profile and every setting, `kept` the kinds of
+    personal data that are not looked for.
+    """
     losses = glance.ranked(metrics, figures.losses(evidence))
     by_survivor = choice.groups(evidence.drops)
     groups = choice.largest_groups(by_survivor, evidence.drops, evidence.table)
@@ -55,7 +60,7 @@ def page(
             glance.funnel(metrics),
             glance.worst_source(losses),
             glance.duplicates(metrics, groups),
-            glance.personal(personal, metrics["personal_data"]),
+            glance.personal(personal, metrics["personal_data"], kept),
             *glance.noticed(metrics["noticed"]),
             glance.records(metrics, sample),
             glance.settings(*in_force),
@@ -66,6 +71,7 @@ def page(
         losses=losses,
         splits=split_table(curated),
         personal=personal,
+        not_looked_for=glance.not_looked_for(kept),
         histograms=histograms(evidence.table, examples),
         bars=[
             ("Topics", "topic", bars(evidence.table["topic"].fillna("none"), examples["topic"].fillna("none"))),
