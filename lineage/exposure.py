@@ -5,7 +5,6 @@ that is not here would say stays open, and is said to be.
 """
 
 import difflib
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from lineage import history, lookup, repository, runs, version
+from lineage import digests, history, lookup, repository, runs, version
 from lineage.history import Commit
 from lineage.runs import Run
 from lineage.training import FOLDERS
@@ -221,7 +220,7 @@ def bring(md5: str, what: str) -> None:
         content = b"".join(verify.blocks(verify.remote(), md5))
     except verify.Unreadable as problem:
         raise Missing(md5, f"{what} {problem} and") from None
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):
+    if digests.md5_of_bytes(content) != md5.removesuffix(".dir"):
         raise Missing(md5, f"{what} is damaged in the remote and")
     place = version.object_of(md5)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from lineage import digests
 from stages.contract import paths
 from stages.contract.params import stop
 from stages.contract.record import decode
@@ -343,7 +344,7 @@ def is_folder(output: Output) -> bool:
 
 def entries(content: bytes, digest: str) -> dict[str, str] | None:
     """The MD5 of each file in a folder by its name, from the folder's listing; None if that is not intact."""
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
+    if digests.md5_of_bytes(content) != digest.removesuffix(".dir"):
         return None
     try:
         return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(content)}
@@ -353,10 +354,7 @@ def entries(content: bytes, digest: str) -> dict[str, str] | None:
 
 def digest_of(found: dict[str, str]) -> str:
     """What dvc.lock would name these files, given the MD5 of each."""
-    if "" in found:
-        return found[""]
-    listing = [{"md5": found[name], "relpath": name} for name in sorted(found)]  # as dvc_data.hashfile.tree writes it
-    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return found[""] if "" in found else digests.md5_of_folder(found)
 
 
 def known_listing(output: Output, places: list[Place]) -> dict[str, str] | None:
