@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -16,10 +15,11 @@ from lineage import version
 from lineage.difference import causes, distributions, inputs, markdown, page, pairs, retrial, rows, sections, terminal
 from lineage.difference.pairs import Side
 from stages.contract import params, paths
-from stages.contract.params import Stop, read_yaml
+from stages.contract.params import Stop
 from stages.contract.record import Drop
 from tests.conftest import (
     GIT,
+    choose,
     code_of_the_project,
     dvc,
     git,
@@ -77,17 +77,6 @@ def tickets(reply: str) -> str:
     return "".join(json.dumps(row) + "\n" for row in found)
 
 
-def change(root, **settings):
-    chosen = read_yaml(root / "params.yaml")
-    for path, value in settings.items():
-        *above, last = path.split("__")
-        inner = chosen
-        for key in above:
-            inner = inner.setdefault(key, {})
-        inner[last] = value
-    (root / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
-
-
 def built(root, name):
     dvc(root, "repro")
     git(root, "add", "-A")
@@ -104,7 +93,7 @@ def versions(tmp_path_factory):
     shutil.rmtree(root / "data/sources")
     log = {"path": "data/sources/log.jsonl", "licence": "CC0-1.0"}
     keyed = {"path": "data/sources/tickets.jsonl", "licence": "CC0-1.0", "id_field": "key"}
-    change(root, sources={"log": log, "tickets": keyed}, gate={"rules": []}, split__near=0.8)
+    choose(root, {"sources": {"log": log, "tickets": keyed}, "gate": {"rules": []}, "split.near": 0.8})
     git(root, "init", "-q", "-b", "main")
     (root / "data/sources").mkdir()
     (root / log["path"]).write_text(lines_of(KEPT, EDITED, REMOVED, LONG, TWIN, NEAR, LOSER))
@@ -114,9 +103,9 @@ def versions(tmp_path_factory):
     (root / log["path"]).write_text(lines_of(KEPT, edit, LONG, TWIN, NEAR, LOSER, WINNER, FRESH))
     (root / keyed["path"]).write_text(tickets(ASKED[1].replace("Only", "Just the")))
     built(root, "edited")
-    change(root, filter__length__max_reply_tokens=35, dedup__threshold=0.72)
+    choose(root, {"filter.length.max_reply_tokens": 35, "dedup.threshold": 0.72})
     built(root, "settings")
-    change(root, sources={"log": log, "calls": keyed}, collect__redact=["phone"])
+    choose(root, {"sources": {"log": log, "calls": keyed}, "collect.redact": ["phone"]})
     built(root, "renamed")
     return root
 
@@ -256,7 +245,7 @@ def test_a_split_and_a_stage_narrow_the_rows(at):
 def test_settings_that_were_not_built_are_said_to_be(at, tmp_path, monkeypatch):
     root = tmp_path / "project"
     shutil.copytree(at, root, symlinks=True)
-    change(root, judge__threshold=4.5)
+    choose(root, {"judge.threshold": 4.5})
     monkeypatch.setattr(paths, "ROOT", root)
     params.whole.cache_clear()
     assert [note for note in differing.diff("renamed").notes if "judge.threshold" in note and "dvc repro" in note]
