@@ -4,7 +4,6 @@ The grammar names, for each operation, ways to say it by style, the tool call an
 and the tools, so that what is generated looks like production. Two rows as alike as dedup.floor are never both written.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice, product
 from typing import Annotated, Any
@@ -16,10 +15,11 @@ from stages.contract.params import stop, typed, value
 from stages.contract.record import Message, Record, draw, encode, joined
 from stages.contract.run import run_rows
 from stages.formats import openai
+from stages.text.templates import filled
 
 REASONS: dict[str, str] = {}
-FIELD = re.compile(r"\{([a-z_]+)\}")
 RECALL = 0.999  # of pairs at the floor that are looked at
+GRAMMAR = "generate.grammar"
 TRIED = 4  # candidates per row that is asked for
 
 
@@ -97,8 +97,8 @@ def row(
     example: Record, ways: dict[str, Any], style: str, words: dict[str, Any], seed: int, number: int
 ) -> dict[str, Any]:
     """One conversation: the request, the call, its result and the answer."""
-    said = filled(pick(ways["say"][style], seed, "say", number), words)
-    arguments, result = filled(ways["call"], words), filled(ways["result"], words)
+    said = filled(pick(ways["say"][style], seed, "say", number), words, GRAMMAR)
+    arguments, result = filled(ways["call"], words, GRAMMAR), filled(ways["result"], words, GRAMMAR)
     called = {
         "function": {"name": ways["tool"], "arguments": encode(arguments).decode()},
         "id": "call",
@@ -109,25 +109,9 @@ def row(
         {"role": "user", "content": said[:1].upper() + said[1:]},
         {"role": "assistant", "content": None, "tool_calls": [called]},
         {"role": "tool", "tool_call_id": "call", "content": encode(result).decode()},
-        {"role": "assistant", "content": filled(pick(ways["answer"], seed, "answer", number), words)},
+        {"role": "assistant", "content": filled(pick(ways["answer"], seed, "answer", number), words, GRAMMAR)},
     ]
     return {"messages": messages, "tools": example.tools, "style": style}
-
-
-def filled(template: Any, words: dict[str, Any]) -> Any:
-    """The template with each plain {field} replaced; nothing else in it is read."""
-    if isinstance(template, dict):
-        return {key: filled(each, words) for key, each in template.items()}
-    if isinstance(template, list):
-        return [filled(each, words) for each in template]
-    if isinstance(template, str):
-        unknown = [name for name in FIELD.findall(template) if name not in words]
-        if unknown:
-            raise stop(
-                f"generate.grammar: {{{unknown[0]}}} in {template!r} is not under words; mend the name or add it"
-            )
-        return FIELD.sub(lambda match: str(words[match[1]]), template)
-    return template
 
 
 def novel(candidates: list[dict[str, Any]], seen: list[str]) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,8 @@ from stages.contract import params
 from stages.contract.params import Stop
 from stages.contract.record import Message, Record, decode, encode, joined
 from stages.formats import openai
-from stages.generate import Params, filled, make, pick
+from stages.generate import Params, make, pick
+from stages.text.templates import filled
 from tests.conftest import SAMPLE, json_lines, record, stage
 
 FLOOR = 0.7
@@ -178,13 +179,13 @@ def test_quotes_in_a_word_stay_valid_json() -> None:
     ],
 )
 def test_a_template_knows_plain_fields_only(template: Any, expected: Any) -> None:
-    assert filled(template, {"task": "rest"}) == expected
+    assert filled(template, {"task": "rest"}, "here") == expected
 
 
 @given(st.text())
 @settings(derandomize=True, max_examples=100)
 def test_a_word_is_never_read_as_a_template(word: str) -> None:
-    assert filled("a {task} b", {"task": word, "list": "x"}) == f"a {word} b"
+    assert filled("a {task} b", {"task": word, "list": "x"}, "here") == f"a {word} b"
 
 
 @pytest.mark.parametrize("part", ["say", "call", "result", "answer"])
