@@ -1,7 +1,6 @@
 """Judging by a model, through the real clients, of a server on loopback: what is asked, what is kept, and what is paid."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from lineage.commands.plan import plan
 from stages import judge
-from stages.contract import params, paths, profiles, shards
+from stages.contract import params, profiles, shards
 from stages.contract import run as runner
 from stages.contract.params import Stop
 from stages.contract.record import Record, draw, encode
@@ -25,7 +24,8 @@ from stages.models.settings import Params as Models
 from stages.reporting import figures, gate, glance, reasons
 from stages.text import local_score
 from stages.text.model_terms import kin
-from tests.conftest import REPOSITORY, choose, clone, dvc, git, json_lines, record, run
+from tests import model_server
+from tests.conftest import REPOSITORY, choose, clone, dvc, git, record, run
 from tests.test_models import home, server  # noqa: F401 - fixtures
 
 RUBRIC = rubric.read(REPOSITORY / "data/rubrics/general.yaml", "general.yaml")
@@ -598,3 +598,86 @@ def test_a_judge_of_the_writers_own_kind_is_warned_of_before_it_is_asked(judged,
     other = {"stages": {"generate": {"model": "claude-opus-5"}}}
     judged(examples(1, meta={"model": "claude-opus-5"}), models=other, generate={"methods": {"instructions": 3}})
     assert "warning" not in capsys.readouterr().err
+
+
+# the stage as DVC runs it
+
+
+@pytest.mark.parametrize(
+    "env", [{"DATASET_ENGINE": "serial", "PYTHONHASHSEED": "1"}, {"DATASET_WORKERS": "2", "PYTHONHASHSEED": "2"}]
+)
+def test_kept_answers_give_the_same_bytes_on_any_engine_and_hash_seed(judged, home, tmp_path, env):  # noqa: F811
+    records = [*examples(40, lambda n: ["It is fine.", "A poor reply."][n % 2]), *pairs(4)]
+    own = {"pairs": "drop", "max_examples": 30, "canaries": 4, "rubric": "data/rubrics/general.yaml"}
+    judged(records, **own)
+    expected = [(home / name).read_bytes() for name in WRITTEN]
+    root = tmp_path / "other"
+    shutil.copytree(home / "data", root / "data")
+    (root / "data/records/log/0000.jsonl").unlink()
+    for number, part in enumerate((records[:25], records[25:])):  # two shards, so that two workers have something to do
+        shards.put(root / f"data/records/log/{number:04}.jsonl", map(encode, part))
+    for name in WRITTEN[:2]:
+        (root / name).unlink()
+    shutil.copy(REPOSITORY / "dvc.yaml", root)
+    models = {"provider": "openai", "address": "http://127.0.0.1:9/v1", "model": "gpt-6-luna"}
+    chosen = {
+        "seed": 42,
+        "sources": {"log": {"path": "log.jsonl", "licence": "CC0-1.0"}},
+        "judge": own,
+        "models": models,
+    }
+    (root / "params.yaml").write_text(yaml.safe_dump(chosen | {"eval": {}}))
+    run("python", "-m", "stages.judge", cwd=root, **env)
+    assert [(root / name).read_bytes() for name in WRITTEN] == expected
+
+
+WRITTEN = ("data/judged.jsonl", "data/dropped/judge.jsonl", "data/answers/judge.jsonl")
+
+
+def test_a_colleague_without_a_key_rebuilds_the_same_bytes_and_nobody_pays_twice(
+    shared,
+    server,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+):
+    server.reply = honest
+    first = clone(shared, "judging")
+    dvc(first, "pull")
+    shutil.copy(REPOSITORY / "data/models.yaml", first / "data")
+    models = {"provider": "openai", "address": f"{server.address}/v1", "model": "gpt-6-luna", "concurrency": 4}
+    choose(first, {"models.stages": {"judge": models}, "judge.max_examples": 40, "judge.canaries": 3})
+    said = run("dvc", "repro", "judge", cwd=first, code=255, PYTHONPATH="", OPENAI_API_KEY=model_server.KEY).stderr
+    assert "DATASET_MAX_USD: is 0, and judge lacks 46 answers of gpt-6-luna" in said
+    monkeypatch.setenv("OPENAI_API_KEY", model_server.KEY)
+    monkeypatch.setenv("DATASET_MAX_USD", "1")
+    dvc(first, "repro", "judge")
+    assert server.paid.total() == 46
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("DATASET_MAX_USD")
+    calls = server.calls
+    low = run("dataset", "whatif", "judge.threshold=4.5", "--json", cwd=first).stdout
+    assert len(json.loads(low)["dropped"]) == 40
+    run("dataset", "try", "judge", "--set", "threshold=4.5", cwd=first)
+    run("dataset", "whatif", "judge.max_examples=50", cwd=first, code=2)
+    choose(first, {"judge.threshold": 4.5})
+    dvc(first, "repro", "judge")
+    assert server.calls == calls
+    git(first, "add", "-A")
+    git(first, "commit", "-qm", "A model judges")
+    git(first, "push", "-q", "origin", "HEAD:judged")
+    dvc(first, "push", "judge")
+    second = clone(shared, "judging too")
+    git(second, "checkout", "-q", "judged")
+    before = {name: (first / name).read_bytes() for name in WRITTEN}
+    dvc(second, "pull", "--allow-missing")
+    for name in WRITTEN[:2]:
+        (second / name).unlink()
+    dvc(second, "repro", "--force", "--single-item", "judge")
+    assert {name: (second / name).read_bytes() for name in WRITTEN} == before
+    assert git(second, "status", "--porcelain") == ""
+    shutil.rmtree(second / ".dvc/cache")
+    (second / WRITTEN[2]).unlink()
+    monkeypatch.setenv("OPENAI_API_KEY", model_server.KEY)
+    monkeypatch.setenv("DATASET_MAX_USD", "1")
+    failed = run("dvc", "repro", "--force", "--single-item", "judge", cwd=second, code=255, PYTHONPATH="")
+    assert "run `dvc pull data/answers/judge.jsonl`" in failed.stderr
+    assert server.calls == calls
