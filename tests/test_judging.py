@@ -555,6 +555,7 @@ def test_the_report_says_who_judged_and_what_it_did_not_judge(judged, server):  
     said = glance.judge(found)
     assert said.state == "look"
     assert "gpt-6-luna judged 5 examples" in said.text
+    assert "3 are unjudged (not asked 2, refused 1)" in said.text
     local = figures_of(judged(records, models={"provider": "none"}), records)
     assert (local["by"], local["rubric"], local["of_its_own_kind"], local["canaries_raised"]) == (
         "local scorer",
