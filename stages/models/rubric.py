@@ -137,7 +137,7 @@ def latest(turns: list[tuple[str, str]], most: int) -> tuple[list[dict[str, str]
     kept: list[dict[str, str]] = []
     left = most
     for role, said in reversed(turns):
-        if left > 0 or not said:
+        if left > 0:
             kept.append({"role": role, "content": said[max(0, len(said) - left) :]})
         left -= len(said)
     return kept[::-1], max(0, -left)
