@@ -1,8 +1,8 @@
 """The language of prompt and reply, told from prose: code is left out, and a text too short to tell is not judged.
 
 Each turn is told by itself, so that one in another language does not hide behind the others; `None` says that a text is too
-short to tell, a low confidence that the model cannot. Nothing under ten characters is told: a name or a word is quoted in its
-own script in any language. What is all Chinese is still not English, so the script decides there. Of sentences in 51
+short to tell, a low confidence that the model cannot. Nothing under ten characters is told: a name or a word is quoted in
+its own script in any language. What is all Chinese is still not English, so the script decides there. Of sentences in 51
 languages it tells 98.2 % rightly (lingua's test sentences, the half that nothing here was chosen by); Norwegian and Danish
 are mistaken for each other most often, which a dataset of one of them allows by naming both.
 """
