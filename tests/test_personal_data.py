@@ -598,6 +598,14 @@ def test_keys_that_already_look_numbered_end_the_search_too() -> None:
     assert sorted(found.values()) == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("depth", [200, 600, 100_000])
+def test_a_tools_result_that_is_nested_deeper_than_any_reader_follows_is_redacted_as_text(depth: int) -> None:
+    text = "[" * depth + '{"phone": 2125552368}' + "]" * depth
+    found, counts = cleaned(Example([Message("tool", text)]))
+    assert '{"phone": [PHONE]}' in found.messages[0].content
+    assert counts == Counter(phone=1)
+
+
 # Properties
 
 

@@ -165,6 +165,13 @@ def test_a_unit_said_four_times_or_more_at_the_end_is_a_loop_as_a_whole(unit: li
     assert checks.check("repetition").loop([str(n) for n in range(20)]) == 0
 
 
+# cut off
+
+
+def test_json_that_is_nested_deeper_than_any_reader_follows_is_not_told_and_ends_no_run() -> None:
+    assert value("cut_off", record(said='{"a":[' * 100_000 + "1")) is None
+
+
 # language
 
 CHINESE, GREEK = "请打开设置", "Άνοιξε το μενού και διάλεξε μετονομασία"
