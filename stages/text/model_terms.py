@@ -1,9 +1,9 @@
 """What the makers of language models ask of those who train on what their models wrote, by the model's name.
 
-A short reading of the makers' published terms, no legal advice, and terms change: read those of the models you use. A
-name that fits several lines, such as a distilled model's, has the strictest of them; one that fits none is `unknown`. So
-are, on purpose, models whose terms could not be read or depend on more than the name: Cohere's, Gemma from 4 on, Tulu (each
-has the terms of its base), Mistral Small without a version or of 2024, and Qwen where it is a service, for research or the first.
+A short reading of the makers' published terms, no legal advice, and terms change: read those of the models you use. A name
+that fits several lines, such as a distilled model's, has the strictest of them; one that fits none is `unknown`. So are, on
+purpose, models whose terms could not be read or depend on more than the name: Cohere's, Gemma from 4 on, Tulu (each has the
+terms of its base), Mistral Small without a version or of 2024, and Qwen where it is a service, for research or the first.
 """
 
 import re
