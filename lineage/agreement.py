@@ -125,13 +125,13 @@ def corrected(passed: float, specificity: float, sensitivity: float) -> float:
     return min(1.0, max(0.0, (passed + specificity - 1) / better))
 
 
-def corrected_by(judge: Array, good: Array, passed: float) -> float:
+def corrected_by(passes: Array, good: Array, passed: float) -> float:
     """The same from the judge's yes and no on items that people judged; NaN where it cannot be told."""
     right = good > 0
     if not 0 < right.sum() < len(right):
         return NONE
     try:
-        return corrected(passed, 1 - share(judge[~right]), share(judge[right]))
+        return corrected(passed, 1 - share(passes[~right]), share(passes[right]))
     except ValueError:
         return NONE
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from lineage import repository
+from lineage import calibrate, repository
 from stages.contract import params, paths, run
 from stages.models import answers, budget, cache, journal
 from stages.models.answers import keep, relative
@@ -107,6 +107,8 @@ def prunable() -> Iterator[tuple[str, dict[str, Answer], set[str]]]:
 
 def requests(stage: str) -> list[Request] | None:
     """What a stage asks now, of the records as they are built; None if it has no function `requests`."""
+    if stage == calibrate.NAME:
+        return calibrate.requests()
     module: Any = import_module(f"stages.{stage}") if stage in paths.STAGES else None
     if not hasattr(module, "requests"):
         return None

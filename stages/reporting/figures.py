@@ -13,6 +13,7 @@ from stages.contract import gold, paths, shards
 from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
+from stages.reporting import calibration
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
@@ -163,6 +164,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "tools": tools(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
+        "judge": calibration.metrics(),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
