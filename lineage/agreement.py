@@ -108,7 +108,7 @@ def best_cut(judge: Array, good: Array, now: float) -> Cut | None:
     if not 0 < good.sum() < len(good):
         return None
     scores = np.unique(judge)
-    between = [round(float(place), 3) for place in (scores[1:] + scores[:-1]) / 2]
+    between = [max(1.0, round(float(place), 3)) for place in (scores[1:] + scores[:-1]) / 2]
     cuts = [cut(judge, good, place) for place in (now, *between)]
     return max(cuts, key=lambda each: (round(youden(each), 9), -abs(each.threshold - now)))
 

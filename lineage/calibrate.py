@@ -4,7 +4,8 @@ from functools import partial
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import replace
 
 from lineage import agreement, ratings
 from lineage.agreement import Array, Cut, Estimate, estimate
@@ -12,25 +13,32 @@ from lineage.ratings import OVERALL, Ratings
 from stages import judge
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
-from stages.contract.record import joined, prompt, reply
-from stages.models import pairwise, rubric
+from stages.contract.record import Record, joined, prompt, reply
+from stages.models import judging, pairwise
 from stages.models.ask import ask
 from stages.models.pairwise import Verdict
-from stages.models.request import Answer, Request, key
-from stages.models.settings import settings
+from stages.models.request import Request
 from stages.reporting import calibration, gate
 from stages.reporting.calibration import Earlier, Judge
-from stages.text import tokens
+from stages.text import local_score, tokens
 
 NAME = "calibrate"
 """Its answers are kept as those of a stage, data/answers/calibrate.jsonl, and belong to no output of the pipeline."""
+STAGE = "judge"
 GOOD = 3.5  # people's overall score from which a reply is good: a mean below it does harm
 
 
-class Judged(Struct):
-    """What the judge says of the gold: the score of each example by dimension, None if it gave none, and of each pair."""
+class Said(Struct):
+    """What the judge says of a reply: its scores by dimension, and the one that a threshold is held against."""
 
-    scores: list[dict[str, float] | None]
+    scores: dict[str, float]
+    effective: float
+
+
+class Judged(Struct):
+    """What the judge says of the gold; None where it gave no judgement."""
+
+    replies: list[Said | None]
     verdicts: list[Verdict]
 
 
@@ -105,69 +113,56 @@ def compared_with(before: calibration.Head, who: Judge) -> Earlier | None:
 
 
 def judged(found: Ratings) -> Judged:
-    """Ask the judge in force."""
-    return by_scorer(found) if settings("judge").provider == "none" else by_model(found)
+    """Judge every reply as the stage does, and compare every pair; what a model has not answered yet is paid for."""
+    chosen, of = params.of_stage(STAGE, judge.Params), by_model()
+    if of:
+        of.answers = ask(NAME, requests(found), of.given)
+    compare = partial(model_prefers, of=of) if of else scorer_prefers
+    return Judged([said_of(each.record, chosen, of) for each in found.examples], [compare(p.record) for p in found.pairs])
 
 
-def by_scorer(found: Ratings) -> Judged:
-    """The local scorer gives one score; of two replies it prefers the one with the higher."""
-    return Judged(
-        [{OVERALL: local_score(prompt(each.record), reply(each.record))} for each in found.examples],
-        [preferred(prompt(each.record), reply(each.record), joined(each.record.rejected)) for each in found.pairs],
-    )
-
-
-def local_score(asked: str, said: str) -> float:
-    """The local scorer's score of a reply."""
-    return round(max(1.0, 5.0 - sum(judge.penalties(asked, said).values())), 3)
-
-
-def preferred(asked: str, first: str, second: str) -> Verdict:
-    """Which of two replies the local scorer scores higher."""
-    one, other = local_score(asked, first), local_score(asked, second)
-    return "tie" if one == other else "first" if one > other else "second"
+def by_model() -> judging.Judge | None:
+    """The model that judges, with its rubric; None is the local scorer."""
+    chosen = params.of_stage(STAGE, judge.Params)
+    return judging.judge(chosen.rubric, chosen.weights, chosen.max_characters)
 
 
 def requests(found: Ratings | None = None) -> list[Request]:
-    """What a model is asked, of each example as the stage asks and of each pair in both orders."""
-    found = found or gold()
-    return [*map(example_request, found.examples), *(each for pair in found.pairs for each in pair_requests(pair))]
+    """What a model is asked: of each reply as the stage asks, and of each pair in both orders."""
+    found, of = found or gold(), by_model()
+    records = [each.record for each in (*found.examples, *found.pairs)]
+    return [asked for record in records for asked in judging.questions(record, of).values()] if of else []
 
 
-def by_model(found: Ratings) -> Judged:
-    """Every question that is not answered yet is paid for."""
-    answers = ask(NAME, requests(found), settings("judge"))
-    return Judged(
-        [scores(answers.get(key(example_request(each)))) for each in found.examples],
-        [pairwise.verdict(*(answers.get(key(each)) for each in pair_requests(pair))) for pair in found.pairs],
-    )
-
-
-def example_request(example: ratings.Example) -> Request:
-    """What the stage asks of this record."""
-    raise NotImplementedError
-
-
-def pair_requests(pair: ratings.Pair) -> tuple[Request, Request]:
-    """Both orders of a pair."""
-    chosen = params.of_stage("judge", judge.Params)
-    return pairwise.requests(
-        prompt(pair.record),
-        reply(pair.record),
-        joined(pair.record.rejected),
-        rubric.of_project(chosen.rubric),
-        settings("judge"),
-    )
-
-
-def scores(answer: Answer | None) -> dict[str, float] | None:
-    """The scores in an answer, the overall one computed; None if it is no good."""
-    if answer is None or answer.kind != "ok":
+def said_of(record: Record, chosen: judge.Params, of: judging.Judge | None) -> Said | None:
+    """What the stage finds of a reply; None if it has no score."""
+    fact = judge.measure(record, chosen, of)
+    fact = judge.weighed(fact, of) if fact else None
+    if fact is None or fact.score is None:
         return None
-    chosen = params.of_stage("judge", judge.Params)
-    told = rubric.of_project(chosen.rubric)
-    found = rubric.scores(answer, told)
-    return {OVERALL: rubric.overall(found, told, chosen.weights), **found}
+    return Said({OVERALL: fact.score, **(fact.dimensions or {})}, effective(fact, chosen))
+
+
+def effective(fact: judge.Judged, chosen: judge.Params) -> float:
+    """The score that a threshold is held against: 0 for what falls at any, by a single dimension."""
+    return 0.0 if fact.score is None or judge.fault_of(fact, replace(chosen, threshold=1.0)) else fact.score
+
+
+def scorer_prefers(record: Record) -> Verdict:
+    """Which of two replies the local scorer scores higher; it knows no order."""
+    return preferred(prompt(record), reply(record), joined(record.rejected))
+
+
+def preferred(asked: str, first: str, second: str) -> Verdict:
+    """The same of texts."""
+    one, other = (local_score.score(local_score.penalties(asked, said)) for said in (first, second))
+    return "tie" if one == other else "first" if one > other else "second"
+
+
+def model_prefers(record: Record, of: judging.Judge) -> Verdict:
+    """What a model says of a pair in both orders."""
+    found = judging.answered(record, of)
+    return pairwise.verdict(found["forward"], found["backward"])
 
 
 # the numbers
@@ -175,17 +170,18 @@ def scores(answer: Answer | None) -> dict[str, float] | None:
 
 def numbers(found: Ratings, said: Judged, who: Judge) -> Calibration:
     """Every number from what people and the judge said; rows that one of them left out are left out of the comparison."""
-    seed, threshold = params.seed(), params.value("judge.threshold", float)
+    seed, threshold = params.seed(), params.value(f"{STAGE}.threshold", float)
     places, scored, people = matched(found, said, OVERALL)
+    held = np.array([each.effective for place in places if (each := said.replies[place])], float)
     lengths = np.array(tokens.count_all([reply(found.examples[place].record) for place in places]), float)
-    passes, good = (scored >= threshold).astype(float), (people >= GOOD).astype(float)
+    passes, good = (held >= threshold).astype(float), (people >= GOOD).astype(float)
     return Calibration(
         who,
         calibration.ratings_digest(),
         len(found.examples),
         len(found.pairs),
         len(found.raters),
-        said.scores.count(None) + said.verdicts.count("unjudged"),
+        said.replies.count(None) + said.verdicts.count("unjudged"),
         kappa=estimate(agreement.weighted_kappa, scored, people, seed=seed),
         people=estimate(agreement.ordinal_alpha, table(found), seed=seed),
         alpha=estimate(agreement.ordinal_alpha, np.hstack([table(found), column(said)]), seed=seed),
@@ -197,8 +193,8 @@ def numbers(found: Ratings, said: Judged, who: Judge) -> Calibration:
         },
         verbosity=estimate(agreement.slope, scored, people, lengths, seed=seed),
         **of_pairs(found, said, seed),
-        threshold=agreement.cut(scored, good, threshold),
-        suggested=agreement.best_cut(scored, good, threshold),
+        threshold=agreement.cut(held, good, threshold),
+        suggested=agreement.best_cut(held, good, threshold),
         pass_rate=pass_rate(passes, good, threshold, seed),
     )
 
@@ -206,9 +202,9 @@ def numbers(found: Ratings, said: Judged, who: Judge) -> Calibration:
 def matched(found: Ratings, said: Judged, dimension: str) -> tuple[list[int], Array, Array]:
     """The examples that both scored, by number, the judge's scores, and the mean of the people's."""
     both = [
-        (place, scores[dimension], mean)
-        for place, (example, scores) in enumerate(zip(found.examples, said.scores, strict=True))
-        if scores and dimension in scores and (mean := example.mean(dimension)) is not None
+        (place, each.scores[dimension], mean)
+        for place, (example, each) in enumerate(zip(found.examples, said.replies, strict=True))
+        if each and dimension in each.scores and (mean := example.mean(dimension)) is not None
     ]
     places, judges, people = zip(*both, strict=True) if both else ((), (), ())
     return list(places), np.array(judges, float), np.array(people, float)
@@ -223,7 +219,7 @@ def table(found: Ratings) -> Array:
 
 def column(said: Judged) -> Array:
     """The judge's overall scores as one more rater gives them, in whole numbers."""
-    return np.array([[np.floor(scores[OVERALL] + 0.5) if scores else np.nan] for scores in said.scores])
+    return np.array([[np.floor(each.scores[OVERALL] + 0.5) if each else np.nan] for each in said.replies])
 
 
 def of_pairs(found: Ratings, said: Judged, seed: int) -> dict[str, Estimate]:
@@ -243,12 +239,12 @@ def of_pairs(found: Ratings, said: Judged, seed: int) -> dict[str, Estimate]:
 
 def pass_rate(passes: Array, good: Array, threshold: float, seed: int) -> PassRate:
     """What the judge passes of the dataset, and how much of the dataset is good after what the gold says of its errors."""
-    scored = [row["score"] for row in shards.rows(paths.ROOT / paths.OUTPUT["judge"])] if built() else []
-    passed = agreement.rounded(sum(score >= threshold for score in scored) / len(scored)) if scored else None
+    passing = [score >= threshold for score in dataset_scores()]
+    passed = agreement.rounded(sum(passing) / len(passing)) if passing else None
     specificity, sensitivity = (mean_of(1 - passes[good == 0]), mean_of(passes[good == 1]))
-    found = PassRate(len(scored), passed, specificity, sensitivity, Estimate(None, None, None, len(good)))
+    found = PassRate(len(passing), passed, specificity, sensitivity, Estimate(None, None, None, len(good)))
     if passed is None:
-        found.why = f"{paths.OUTPUT['judge']} is not there or empty; run `dvc repro judge`"
+        found.why = f"{paths.OUTPUT[STAGE]} is not there or empty; run `dvc repro judge`"
     elif specificity is None or sensitivity is None:
         found.why = "the gold needs both good and bad replies"
     else:
@@ -261,9 +257,11 @@ def pass_rate(passes: Array, good: Array, threshold: float, seed: int) -> PassRa
     return found
 
 
-def built() -> bool:
-    """Whether the dataset was judged here."""
-    return (paths.ROOT / paths.OUTPUT["judge"]).is_file()
+def dataset_scores() -> list[float]:
+    """The scores of the dataset's own examples, as a threshold is held against them; none if it was not judged here."""
+    path, chosen = paths.ROOT / paths.OUTPUT[STAGE], params.of_stage(STAGE, judge.Params)
+    facts = [convert(row, judge.Judged, strict=False) for row in shards.rows(path)] if path.is_file() else []
+    return [effective(fact, chosen) for fact in facts if fact.score is not None]
 
 
 def mean_of(hits: Array) -> float | None:
