@@ -1,7 +1,7 @@
 """How far scores agree: kappa, alpha, AC1, bias, slope, threshold and corrected pass rate, each with an interval.
 
-Arrays are of floats, one place per item; NaN is a score that was not given. An interval is the 95 % percentile bootstrap over
-items, with chance from the seed alone. A number that the items cannot tell is None, never 0.
+Arrays are of floats, one place per item; NaN is a score that was not given. An interval is the 95 % percentile bootstrap
+over items, with chance from the seed alone. A number that the items cannot tell is None, never 0.
 """
 
 from collections.abc import Callable
@@ -90,9 +90,7 @@ def share(hits: Array) -> float:
 def cut(judge: Array, good: Array, threshold: float) -> Cut:
     """What a threshold keeps: scores of at least as much."""
     kept, right = judge >= threshold, good > 0
-    return Cut(
-        threshold, int(right.sum()), int((kept & right).sum()), int((~right).sum()), int((kept & ~right).sum())
-    )
+    return Cut(threshold, int(right.sum()), int((kept & right).sum()), int((~right).sum()), int((kept & ~right).sum()))
 
 
 def youden(found: Cut) -> float:
@@ -116,8 +114,8 @@ def best_cut(judge: Array, good: Array, now: float) -> Cut | None:
 def corrected(passed: float, specificity: float, sensitivity: float) -> float:
     """The share of good examples behind a share that passed, from how often the judge fails bad and passes good ones.
 
-    That is (passed + specificity - 1) / (specificity + sensitivity - 1), within 0 and 1. ValueError if the judge is no better
-    than chance: nothing can be told from such verdicts.
+    That is (passed + specificity - 1) / (specificity + sensitivity - 1), within 0 and 1. ValueError if the judge is no
+    better than chance: nothing can be told from such verdicts.
     """
     better = specificity + sensitivity - 1
     if better <= 0:
@@ -137,7 +135,7 @@ def corrected_by(passes: Array, good: Array, passed: float) -> float:
 
 
 def estimate(statistic: Callable[..., float], *arrays: Array, seed: int) -> Estimate:
-    """A statistic of arrays with one place per item, and its interval; widened to the value where a skewed one leaves it out."""
+    """A statistic of arrays with one place per item, and its interval, widened to the value where it leaves that out."""
     count = len(arrays[0])
     value = statistic(*arrays) if count > 1 else NONE
     if np.isnan(value):
@@ -150,7 +148,7 @@ def estimate(statistic: Callable[..., float], *arrays: Array, seed: int) -> Esti
     return Estimate(rounded(value), rounded(min(low, value)), rounded(max(high, value)), count)
 
 
-def resamples(count: int, seed: int) -> Array:
+def resamples(count: int, seed: int) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Places of as many items, drawn with replacement; the generator's raw stream is the same in every version of numpy."""
     raw = np.random.PCG64(seed).random_raw(ROUNDS * count)
     return (raw % np.uint64(count)).astype(np.intp).reshape(ROUNDS, count)

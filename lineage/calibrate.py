@@ -78,7 +78,7 @@ class Calibration(Struct):
 
 
 def calibrate(*, accept: bool = False) -> Calibration:
-    """Judge the gold, compute every number and write reports/calibration.json; `accept` forgets what it was compared with."""
+    """Judge the gold, compute every number and write reports/calibration.json; `accept` forgets the earlier ones."""
     found = gold()
     who, before = calibration.in_force(), calibration.last()
     made = numbers(found, judged(found), who)
@@ -118,7 +118,9 @@ def judged(found: Ratings) -> Judged:
     if of:
         of.answers = ask(NAME, requests(found), of.given)
     compare = partial(model_prefers, of=of) if of else scorer_prefers
-    return Judged([said_of(each.record, chosen, of) for each in found.examples], [compare(p.record) for p in found.pairs])
+    return Judged(
+        [said_of(each.record, chosen, of) for each in found.examples], [compare(p.record) for p in found.pairs]
+    )
 
 
 def by_model() -> judging.Judge | None:
@@ -174,6 +176,7 @@ def numbers(found: Ratings, said: Judged, who: Judge) -> Calibration:
     places, scored, people = matched(found, said, OVERALL)
     held = np.array([each.effective for place in places if (each := said.replies[place])], float)
     lengths = np.array(tokens.count_all([reply(found.examples[place].record) for place in places]), float)
+    accuracy, decided, consistency = of_pairs(found, said, seed)
     passes, good = (held >= threshold).astype(float), (people >= GOOD).astype(float)
     return Calibration(
         who,
@@ -192,7 +195,9 @@ def numbers(found: Ratings, said: Judged, who: Judge) -> Calibration:
             if len(matched(found, said, name)[0])
         },
         verbosity=estimate(agreement.slope, scored, people, lengths, seed=seed),
-        **of_pairs(found, said, seed),
+        accuracy=accuracy,
+        decided=decided,
+        consistency=consistency,
         threshold=agreement.cut(held, good, threshold),
         suggested=agreement.best_cut(held, good, threshold),
         pass_rate=pass_rate(passes, good, threshold, seed),
@@ -222,8 +227,8 @@ def column(said: Judged) -> Array:
     return np.array([[np.floor(each.scores[OVERALL] + 0.5) if each else np.nan] for each in said.replies])
 
 
-def of_pairs(found: Ratings, said: Judged, seed: int) -> dict[str, Estimate]:
-    """How often a verdict is the people's, of all pairs and of those with a winner for both, and is the same in both orders."""
+def of_pairs(found: Ratings, said: Judged, seed: int) -> list[Estimate]:
+    """How often a verdict is the people's, also of those with a winner for both, and the same in both orders."""
     seen = [
         (pair.wanted, verdict)
         for pair, verdict in zip(found.pairs, said.verdicts, strict=True)
@@ -233,8 +238,7 @@ def of_pairs(found: Ratings, said: Judged, seed: int) -> dict[str, Estimate]:
     winners = ("first", "second")
     clear = [float(wanted == verdict) for wanted, verdict in seen if wanted in winners and verdict in winners]
     steady = [float(verdict != "inconsistent") for _, verdict in seen]
-    named = {"accuracy": right, "decided": clear, "consistency": steady}
-    return {name: estimate(agreement.share, np.array(hits, float), seed=seed) for name, hits in named.items()}
+    return [estimate(agreement.share, np.array(hits, float), seed=seed) for hits in (right, clear, steady)]
 
 
 def pass_rate(passes: Array, good: Array, threshold: float, seed: int) -> PassRate:
@@ -266,15 +270,18 @@ def dataset_scores() -> list[float]:
 
 def mean_of(hits: Array) -> float | None:
     """A share of ones; None of nothing."""
-    return agreement.rounded(np.mean(hits)) if len(hits) else None
+    return agreement.rounded(float(np.mean(hits))) if len(hits) else None
 
 
 # whether it holds
 
 
 def check() -> list[str]:
-    """What is wrong between reports/calibration.json and what is in force; nothing if it holds, whatever the gate lets pass."""
+    """What the gate's rules say of reports/calibration.json and what is in force, also those that are off."""
     metrics = {"judge": calibration.metrics()}
     rules = [rule for rule in gate.in_force().rules if rule.metric.startswith("judge.")]
-    return [f"{result.name}: {result.metric} is {result.value:g}, {result.limit}\n    {result.remedy}"
-            for result in (gate.held(rule, metrics) for rule in rules) if not result.passed and result.value is not None]
+    return [
+        f"{result.name}: {result.metric} is {result.value:g}, {result.limit}\n    {result.remedy}"
+        for result in (gate.held(rule, metrics) for rule in rules)
+        if not result.passed and result.value is not None
+    ]

@@ -4,7 +4,6 @@ The rows are the user's own gold: read strictly, because a judge is measured aga
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from statistics import fmean
 from typing import Annotated, Any, Literal
 
@@ -112,7 +111,10 @@ def read() -> Ratings:
             before = seen.setdefault(each.record.id, each.where)
             if before != each.where:
                 raise stop(f"{each.where}: is the same as {before}; put both rows' raters into one")
-            (found.examples if isinstance(each, Example) else found.pairs).append(each)  # type: ignore[arg-type]
+            if isinstance(each, Pair):
+                found.pairs.append(each)
+            else:
+                found.examples.append(each)
     return found
 
 
@@ -122,11 +124,11 @@ def read_row(row: Row) -> Example | Pair:
         given = value_of(row)
     except Fault as fault:
         raise stop(f"{row.origin}: {fault.reason}; mend the line") from None
-    pair = isinstance(given, dict) and "preferred" in given
-    said = typed(given, Compared if pair else Rated, "", row.origin)
     try:
-        if isinstance(said, Compared):
-            return Pair(row.origin, record(endings(said)), said.preferred)
+        if isinstance(given, dict) and "preferred" in given:
+            pair = typed(given, Compared, "", row.origin)
+            return Pair(row.origin, record(endings(pair)), pair.preferred)
+        said = typed(given, Rated, "", row.origin)
         return Example(row.origin, record(openai.read({"messages": said.messages, "tools": said.tools})), said.ratings)
     except Fault as fault:
         why = " ".join(f"{key} {value}" for key, value in fault.evidence.items())

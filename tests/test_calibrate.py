@@ -189,7 +189,9 @@ def test_the_true_pass_rate_needs_a_dataset_that_was_judged(at_built):
 
 
 def test_the_command_tells_writes_no_text_and_is_the_same_again(home):
-    before = {message["content"] for row in json_lines(home / GOLD) for message in row["messages"] if message["content"]}
+    before = {
+        message["content"] for row in json_lines(home / GOLD) for message in row["messages"] if message["content"]
+    }
     done = run("dataset", "calibrate", cwd=home, code=1)
     content = (home / paths.CALIBRATION).read_text()
     assert "weighted kappa" in done.stdout
@@ -325,7 +327,9 @@ def json_of(made: calibrate.Calibration) -> Any:
     ],
 )
 def test_a_model_that_nobody_held_against_people_fails_the_gate(home, profile, model, failing):
-    chosen = {"profile": profile} | ({"models": {"provider": "anthropic", "model": "claude-haiku-5-5"}} if model else {})
+    chosen = {"profile": profile} | (
+        {"models": {"provider": "anthropic", "model": "claude-haiku-5-5"}} if model else {}
+    )
     calibrate.calibrate()
     choose(home, chosen)
     params.whole.cache_clear()

@@ -1,4 +1,4 @@
-"""`dataset calibrate`: hold the judge against people's ratings: agreement, bias, verbosity, order, threshold, true pass rate."""
+"""`dataset calibrate`: hold the judge against people's ratings: agreement, bias, verbosity, threshold, true pass rate."""
 
 import sys
 import textwrap
@@ -21,13 +21,13 @@ NARROW, WIDE = 22, 100  # columns of a name, and of a line
 
 
 @click.command()
-@click.option("--check", "only_check", is_flag=True, help="Ask and write nothing; exit 1 if the calibration does not hold.")
-@click.option("--accept", is_flag=True, help="Take this calibration as the one that later ones are compared with.")
+@click.option("--check", "only_check", is_flag=True, help="Ask and write nothing; exit 1 if it does not hold.")
+@click.option("--accept", is_flag=True, help="Compare later calibrations with this one.")
 def calibrate(only_check: bool, accept: bool) -> None:
     """Let the judge score what people rated in data/ratings, say how far they agree, and write reports/calibration.json.
 
-    A model is asked only what it has not answered yet; `dataset plan calibrate` tells the price. Exit code 1: the judge is no
-    better than chance, it agrees less than before, or (with --check) the rubric, the model or the ratings have changed since.
+    A model is asked only what it has not answered yet; `dataset plan calibrate` tells the price. Exit code 1: the judge is
+    no better than chance, agrees less than before, or (with --check) rubric, model or ratings have changed since.
     """
     params.check_keys()
     made = None if only_check else computed(accept=accept)
@@ -162,7 +162,9 @@ def of_accuracy(made: Calibration) -> str:
         if made.decided.value is not None
         else ""
     )
-    return f"Share of {made.accuracy.n} pairs in which it says what most people say; a coin would reach 0.5 or less.{also}"
+    return (
+        f"Share of {made.accuracy.n} pairs in which it says what most people say; a coin would reach 0.5 or less.{also}"
+    )
 
 
 def of_order(made: Calibration) -> str:
@@ -174,8 +176,10 @@ def of_order(made: Calibration) -> str:
 
 def of_cut(found: Cut) -> str:
     """What the threshold in force keeps of good and bad."""
-    kept = f"It keeps {found.good_kept} of {found.good} replies that people call good, and {found.bad_kept} of {found.bad} bad ones."
-    return f"{kept} That is no better than chance: it drops nothing of what it should." if by_chance(found) else kept
+    kept = (
+        f"It keeps {found.good_kept} of {found.good} replies that people call good, and {found.bad_kept} of {found.bad}"
+    )
+    return f"{kept} bad ones." + (" That is no better than chance." if by_chance(found) else "")
 
 
 def of_suggested(made: Calibration) -> str:

@@ -1,7 +1,7 @@
 """Whether the judge in force was held against people's ratings, as `dataset calibrate` wrote it down last.
 
-A calibration is of one rubric, one model and one set of ratings. If one of them has changed since, nothing is known of how far
-the judge agrees with people.
+A calibration is of one rubric, one model and one set of ratings. If one of them has changed since, nothing is known of how
+far the judge agrees with people.
 """
 
 import hashlib
@@ -17,12 +17,13 @@ from stages.contract.params import stop
 from stages.contract.record import digest
 from stages.models import rubric
 from stages.models.settings import settings
+from stages.text import local_score
 
 LOCAL = "local scorer"
 
 
 class Judge(Struct, frozen=True):
-    """Who judges: the provider and its model, how hard it thinks, and the digest of what it is told, or of the scorer's code."""
+    """Who judges: provider, model and effort, and the digest of what it is told, or of the local scorer's code."""
 
     provider: str
     model: str
@@ -68,7 +69,7 @@ def in_force() -> Judge:
     """Who judges now."""
     given = settings("judge")
     if given.provider == "none":
-        code = Path(judge.__file__).read_bytes()
+        code = Path(local_score.__file__).read_bytes()
         return Judge("none", LOCAL, None, hashlib.sha256(code).hexdigest()[:16])
     chosen = params.of_stage("judge", judge.Params)
     told = rubric.digest_of(rubric.of_project(chosen.rubric))
@@ -100,7 +101,6 @@ def metrics() -> dict[str, Any]:
     by_model = now.provider != "none"
     told = {"kappa": found.kappa.value} if found and known and found.kappa.value is not None else {}
     return told | {
-        "by": now.model,
         "calibrated": int(known),
         "drift": fell,
         "model_uncalibrated": int(by_model and not known),

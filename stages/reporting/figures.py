@@ -164,7 +164,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "tools": tools(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
-        "judge": calibration.metrics(),
+        "judge": judge(evidence) | calibration.metrics(),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,

@@ -2,8 +2,8 @@
 
 The local scorer scores each reply alone and calls equal scores a tie. With `models` in params.yaml, a key and
 `DATASET_MAX_USD`, the model in force is measured beside it, in both orders; a verdict that turns with the order is wrong. Of
-LLMBar's pairs all but `Natural` were made so that the worse reply looks better. Of PandaLM's votes the majority counts; kappa
-has quadratic weights, a tie in the middle. Nothing was chosen on these sets.
+LLMBar's pairs all but `Natural` were made so that the worse reply looks better. Of PandaLM's votes the majority counts;
+kappa has quadratic weights, a tie in the middle. Nothing was chosen on these sets.
 """
 
 import gzip
@@ -118,7 +118,8 @@ def counted(pairs: list[Pair], verdicts: list[Verdict]) -> str:
     """Shares of right, tied and wrong verdicts."""
     right = sum(each.wanted == verdict for each, verdict in zip(pairs, verdicts, strict=True))
     tied = verdicts.count("tie")
-    return f"{right / len(pairs):.0%} right, {tied / len(pairs):.0%} tied; {(right + tied / 2) / len(pairs):.3f} with ties as half"
+    whole = len(pairs)
+    return f"{right / whole:.0%} right, {tied / whole:.0%} tied; {(right + tied / 2) / whole:.3f} with ties as half"
 
 
 def of_pandalm(name: str, pairs: list[Pair], verdicts: list[Verdict]) -> Iterator[Row]:
