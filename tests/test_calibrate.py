@@ -116,7 +116,7 @@ def test_the_samples_ratings_are_of_the_schema_and_hold_short_good_and_long_bad_
         (CHOSEN | {"preferred": {"ada": "third"}}, "invalid enum value 'third'"),
         (CHOSEN | {"preferred": {}}, "preferred: expected `object` of length >= 1"),
         (CHOSEN | {"rejected": SCORED["messages"][1:], "preferred": {"ada": "tie"}}, "same_endings"),
-        (CHOSEN | {"rejected": SCORED["messages"], "preferred": {"ada": "tie"}}, "same_endings"),
+        (CHOSEN | {"rejected": SCORED["messages"], "preferred": {"ada": "tie"}}, "endings_with_questions"),
         (CHOSEN | {"rejected": [{"role": "robot"}], "preferred": {"ada": "tie"}}, "unknown_role"),
     ],
 )
