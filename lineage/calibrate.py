@@ -131,8 +131,8 @@ def by_model() -> judging.Judge | None:
 
 def requests(found: Ratings | None = None) -> list[Request]:
     """What a model is asked: of each reply as the stage asks, and of each pair in both orders."""
-    found, of = found or gold(), by_model()
-    records = [each.record for each in (*found.examples, *found.pairs)]
+    found, of = found or ratings.read(), by_model()
+    records = [*(each.record for each in found.examples), *(pair.record for pair in found.pairs)]
     return [asked for record in records for asked in judging.questions(record, of).values()] if of else []
 
 

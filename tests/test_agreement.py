@@ -55,15 +55,14 @@ def test_full_agreement_is_one_and_the_order_of_raters_and_items_means_nothing(r
 
 
 @given(scores)
-@settings(derandomize=True, max_examples=15)
-def test_an_interval_holds_its_number_and_is_the_same_again(ratings):
+@settings(derandomize=True, max_examples=6)
+def test_an_interval_holds_its_number(ratings):
     for statistic, arrays in (
         (agreement.ordinal_alpha, [ratings]),
         (agreement.weighted_kappa, [ratings[:, 0], ratings[:, 1]]),
         (agreement.slope, [ratings[:, 0], ratings[:, 1], ratings[:, 2]]),
     ):
         found = estimate(statistic, *arrays, seed=1)
-        assert found == estimate(statistic, *arrays, seed=1)
         if found.low is not None and found.high is not None:
             assert found.low <= found.value <= found.high
 
@@ -74,6 +73,7 @@ def test_more_items_narrow_the_interval_and_another_seed_moves_it():
     people = np.clip(judge + chance.integers(-1, 2, 400), 1, 5)
     few, many = (estimate(agreement.weighted_kappa, judge[:n], people[:n], seed=1) for n in (40, 400))
     assert few.high - few.low > 2 * (many.high - many.low)
+    assert estimate(agreement.weighted_kappa, judge, people, seed=1) == many
     assert estimate(agreement.weighted_kappa, judge, people, seed=2) != many
 
 

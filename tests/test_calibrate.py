@@ -172,17 +172,20 @@ def test_what_the_judge_left_out_is_counted_and_compared_with_nothing():
     assert "gave no judgement on 84" in "\n".join(lines(made))
 
 
-def test_the_true_pass_rate_needs_a_dataset_that_was_judged(at_built):
+def test_the_true_pass_rate_needs_a_dataset_that_was_judged(home):
+    scored = [{"id": "0" * 32, "source": "faq", "score": score} for score in (5.0, 3.5, 3.4, 1.0)]
+    unjudged = {"id": "1" * 32, "source": "faq", "unjudged": "refused"}
+    (home / "data/judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*scored, unjudged]))
     found = ratings.read()
     right = [Said({OVERALL: mean}, mean) for each in found.examples if (mean := each.mean(OVERALL))]
     said = Judged(right, ["tie"] * len(found.pairs))
     made = calibrate.numbers(found, said, LOCAL).pass_rate
-    scored = [row["score"] for row in json_lines(at_built / "data/judged.jsonl")]
-    assert made.examples == len(scored)
-    assert made.corrected.value == made.passed == round(sum(each >= 3.5 for each in scored) / len(scored), 3)
-    (calibrated,) = [calibrate.numbers(found, calibrate.judged(found), LOCAL).pass_rate]
-    assert calibrated.corrected.value is None
-    assert "says nothing" in calibrated.why
+    assert (made.examples, made.passed, made.corrected.value) == (4, 0.5, 0.5)
+    by_scorer = calibrate.numbers(found, calibrate.judged(found), LOCAL).pass_rate
+    assert by_scorer.corrected.value is None
+    assert "its pass rate says nothing" in by_scorer.why
+    (home / "data/judged.jsonl").unlink()
+    assert "run `dvc repro judge`" in calibrate.numbers(found, said, LOCAL).pass_rate.why
 
 
 # the command

@@ -20,7 +20,6 @@ from stages.reporting import calibration
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
-LOCAL = "local scorer"
 TOLD = 0.5  # confidence from which a language is counted as told
 
 
@@ -359,7 +358,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     baited = [row["canary"] for row in rows if "canary" in row]
     scored = evidence.table.loc[[row["id"] for row in examples], "model"].dropna() if by_model else ()
     return {
-        "by": given.model if by_model else LOCAL,
+        "by": given.model if by_model else calibration.LOCAL,
         "rubric": rubric.digest_of(rubric.of_project(value("judge.rubric", str))) if by_model else None,
         "judged": sum("score" in row for row in examples),
         "unjudged": tally(row["unjudged"] for row in examples if "unjudged" in row),
