@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from lineage import calibrate, ratings, schemas
 from lineage.calibrate import Judged, Said
 from lineage.commands.calibrate import lines
+from lineage.merging import kinds
 from lineage.ratings import OVERALL
 from stages.contract import params, paths
 from stages.contract.params import Stop
@@ -339,3 +340,12 @@ def test_a_model_that_nobody_held_against_people_fails_the_gate(home, profile, m
     rules = [rule for rule in gate.in_force().rules if rule.metric.startswith("judge.model")]
     held = [gate.held(rule, {"judge": calibration.metrics()}) for rule in rules]
     assert {each.name: each.severity for each in held if not each.passed} == failing
+
+
+def test_ratings_that_both_sides_added_are_merged_row_by_row():
+    added = [json.dumps(SCORED | {"ratings": {who: {"overall": 5}}}).encode() + b"\n" for who in ("ada", "bo")]
+    content, said, conflicts = kinds.by_kind(GOLD, kinds.Sides(b"", *added), "theirs")
+    assert (content, conflicts) == (b"".join(added), [])
+    assert "1 rows of ours, then 1 of theirs" in said
+    _, _, (conflict,) = kinds.by_kind(paths.CALIBRATION, kinds.Sides(b"{}", b"1", b"2"), "theirs")
+    assert "dataset calibrate" in str(conflict)

@@ -3,7 +3,7 @@
 The local scorer scores each reply alone and calls equal scores a tie. With `models` in params.yaml, a key and
 `DATASET_MAX_USD`, the model in force is measured beside it, in both orders; a verdict that turns with the order is wrong. Of
 LLMBar's pairs all but `Natural` were made so that the worse reply looks better. Of PandaLM's votes the majority counts;
-kappa has quadratic weights, a tie in the middle. Nothing was chosen on these sets.
+kappa has quadratic weights, a tie in the middle. 25 of GPT-3.5's verdicts are none, and wrong. Nothing was chosen here.
 """
 
 import gzip
