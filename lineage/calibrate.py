@@ -62,6 +62,7 @@ class Calibration(Struct):
     pairs: int
     raters: int
     unjudged: int
+    not_compared: list[str]
     kappa: Estimate
     people: Estimate
     alpha: Estimate
@@ -185,6 +186,7 @@ def numbers(found: Ratings, said: Judged, who: Judge) -> Calibration:
         len(found.pairs),
         len(found.raters),
         said.replies.count(None) + said.verdicts.count("unjudged"),
+        [name for name in found.dimensions if not len(matched(found, said, name)[0])],
         kappa=estimate(agreement.weighted_kappa, scored, people, seed=seed),
         people=estimate(agreement.ordinal_alpha, table(found), seed=seed),
         alpha=estimate(agreement.ordinal_alpha, np.hstack([table(found), column(said)]), seed=seed),

@@ -170,7 +170,10 @@ def test_what_the_judge_left_out_is_counted_and_compared_with_nothing():
     assert made.unjudged == 84
     assert (made.kappa.value, made.kappa.n, made.bias, made.suggested) == (None, 0, {}, None)
     assert made.alpha == made.people
-    assert "gave no judgement on 84" in "\n".join(lines(made))
+    told = "\n".join(lines(made))
+    assert "gave no judgement on 84" in told
+    assert "no score for overall, accuracy, clarity, completeness, relevance, tone, so these are not compared" in told
+    assert not calibration.holds(head(None), LOCAL)
 
 
 def test_the_true_pass_rate_needs_a_dataset_that_was_judged(home):
@@ -287,7 +290,7 @@ def test_without_a_key_the_model_is_not_asked(home, server, monkeypatch):
 # drift
 
 
-def head(kappa: float, rubric: str = "a", previous: Earlier | None = None) -> Head:
+def head(kappa: float | None, rubric: str = "a", previous: Earlier | None = None) -> Head:
     return Head(replace(LOCAL, rubric=rubric), "0" * 32, Agreement(kappa), previous)
 
 

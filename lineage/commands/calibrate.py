@@ -48,12 +48,16 @@ def lines(made: Calibration) -> Iterator[str]:
     yield "In brackets: what 95 of 100 such sets of replies would show."
     if made.unjudged:
         yield f"It gave no judgement on {made.unjudged} of them; they are left out. Run the command again to ask once more."
+    if made.not_compared:
+        yield f"It gives no score for {', '.join(made.not_compared)}, so these are not compared."
     for name, number, said in rows(made):
         yield ""
         yield f"{name:<{NARROW}}  {number}"
         yield from textwrap.wrap(said, WIDE, initial_indent="    ", subsequent_indent="    ")
     yield ""
     yield f"Written to {paths.CALIBRATION}. Commit it; `dvc repro report` takes it into the gate."
+    if by_chance(made.threshold):
+        yield f"Found: at its threshold the {who} is no better than chance."
 
 
 def rows(made: Calibration) -> Iterator[tuple[str, str, str]]:
@@ -157,14 +161,9 @@ def of_slope(found: Estimate) -> str:
 
 def of_accuracy(made: Calibration) -> str:
     """How often it prefers what the people prefer."""
-    also = (
-        f" Where both name a winner: {made.decided.value:.2f} of {made.decided.n}."
-        if made.decided.value is not None
-        else ""
-    )
-    return (
-        f"Share of {made.accuracy.n} pairs in which it says what most people say; a coin would reach 0.5 or less.{also}"
-    )
+    both, right = made.decided.n, made.decided.value
+    also = f"In {both} both name a winner" + ("." if right is None else f", the same in {right:.2f} of those.")
+    return f"Share of {made.accuracy.n} pairs in which it says what most people say; a coin reaches 0.5 or less. {also}"
 
 
 def of_order(made: Calibration) -> str:

@@ -93,13 +93,18 @@ def drift(found: Head) -> float:
     return round(max(0.0, found.previous.kappa - found.kappa.value), 3)
 
 
+def holds(found: Head, now: Judge) -> bool:
+    """Whether a calibration says something of the judge and the ratings in force."""
+    return found.kappa.value is not None and found.judge == now and found.ratings == ratings_digest()
+
+
 def metrics() -> dict[str, Any]:
     """What the gate looks at. Those of a model are apart: it costs money and decides, so that more is asked of it."""
     now, found = in_force(), last()
-    known = found is not None and found.judge == now and bool(found.ratings) and found.ratings == ratings_digest()
+    known = found is not None and holds(found, now)
     fell = drift(found) if found and known else 0.0
     by_model = now.provider != "none"
-    told = {"kappa": found.kappa.value} if found and known and found.kappa.value is not None else {}
+    told = {"kappa": found.kappa.value} if found and known else {}
     return told | {
         "calibrated": int(known),
         "drift": fell,
