@@ -15,11 +15,11 @@ from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
 from stages.models import rubric
 from stages.models.settings import settings
+from stages.reporting import calibration
 from stages.text.model_terms import kin
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
-LOCAL = "local scorer"
 TOLD = 0.5  # confidence from which a language is counted as told
 
 
@@ -166,7 +166,6 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "reply_tokens": spread(examples["reply_tokens"]),
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
-        "judge": judge(evidence),
         "splits": splits(curated, shares),
         "topics": counts(examples["topic"].fillna("none")),
         "topic_imbalance": imbalance(examples["topic"].dropna()),
@@ -176,6 +175,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "tools": tools(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
+        "judge": judge(evidence) | calibration.metrics(),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
@@ -363,7 +363,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     baited = [row["canary"] for row in rows if "canary" in row]
     scored = evidence.table.loc[[row["id"] for row in examples], "model"].dropna() if by_model else ()
     return {
-        "by": given.model if by_model else LOCAL,
+        "by": given.model if by_model else calibration.LOCAL,
         "rubric": rubric.digest_of(rubric.of_project(value("judge.rubric", str))) if by_model else None,
         "judged": sum("score" in row for row in examples),
         "unjudged": tally(row["unjudged"] for row in examples if "unjudged" in row),
