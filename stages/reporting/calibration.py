@@ -73,7 +73,9 @@ def in_force() -> Judge:
         return Judge("none", LOCAL, None, hashlib.sha256(code).hexdigest()[:16])
     chosen = params.of_stage("judge", judge.Params)
     told = rubric.digest_of(rubric.of_project(chosen.rubric))
-    return Judge(given.provider, given.model or "", given.effort, digest(told, chosen.weights, chosen.max_characters)[:16])
+    return Judge(
+        given.provider, given.model or "", given.effort, digest(told, chosen.weights, chosen.max_characters)[:16]
+    )
 
 
 def last(file: Path | None = None) -> Head | None:
