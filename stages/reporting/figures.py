@@ -13,6 +13,10 @@ from stages.contract import gold, paths, shards
 from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
+from stages.models import rubric
+from stages.models.settings import settings
+from stages.reporting import calibration
+from stages.text.model_terms import kin
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
@@ -75,6 +79,7 @@ class Evidence(Struct):
     unresolved: list[dict[str, Any]] = []
     overlaps: list[dict[str, Any]] = []
     noticed: dict[str, int] = {}
+    judged: list[dict[str, Any]] = []
 
 
 head = json.Decoder(Head).decode
@@ -87,8 +92,11 @@ def gather(sources: list[str]) -> Evidence:
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
     )
     table = pd.DataFrame.from_records(
-        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.terms, bool(h.tools)) for h in heads],
-        columns=["id", "source", "topic", "method", "licence", "terms", "tools"],
+        [
+            (h.id, h.source, h.meta.topic, h.meta.method, h.meta.model, h.meta.licence, h.meta.terms, bool(h.tools))
+            for h in heads
+        ],
+        columns=["id", "source", "topic", "method", "model", "licence", "terms", "tools"],
         index="id",
     )
     ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
@@ -103,9 +111,8 @@ def gather(sources: list[str]) -> Evidence:
     used = {i: row.tools for i, row in scored.items() if row.tools}
     for name in Tools.__struct_fields__:
         table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
-    table["score"] = pd.Series(
-        {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
-    )
+    judged = {row["id"]: row for row in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}
+    table["score"] = pd.Series({i: row["score"] for i, row in judged.items() if "score" in row}, dtype="float64")
     index = {row["id"]: row for row in shards.rows(paths.ROOT / f"{paths.CURATED}/index.jsonl")}
     table["split"] = pd.Series({i: row["split"] for i, row in index.items()}, dtype="object")
     table["kind"] = pd.Series({i: row["kind"] for i, row in index.items()}, dtype="object")
@@ -118,6 +125,7 @@ def gather(sources: list[str]) -> Evidence:
         list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
         noticed(sources, index),
+        list(judged.values()),
     )
 
 
@@ -167,6 +175,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "tools": tools(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
+        "judge": judge(evidence) | calibration.metrics(),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
@@ -344,6 +353,30 @@ def scores(scored: pd.Series) -> dict[str, float]:
         "p75": rounded(p75),
         "below_3_share": share(int((scored < 3).sum()), len(scored)),
     }
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """Who judged and by which rubric, what it said or did not say, and the canaries that made it raise a score."""
+    given, rows = settings("judge"), evidence.judged
+    by_model = given.provider != "none"
+    examples = [row for row in rows if "verdict" not in row]
+    baited = [row["canary"] for row in rows if "canary" in row]
+    scored = evidence.table.loc[[row["id"] for row in examples], "model"].dropna() if by_model else ()
+    return {
+        "by": given.model if by_model else calibration.LOCAL,
+        "rubric": rubric.digest_of(rubric.of_project(value("judge.rubric", str))) if by_model else None,
+        "judged": sum("score" in row for row in examples),
+        "unjudged": tally(row["unjudged"] for row in examples if "unjudged" in row),
+        "pairs": tally(row["verdict"] for row in rows if "verdict" in row),
+        "canaries": len(baited),
+        "canaries_raised": sum(each["injected"] > each["plain"] for each in baited),
+        "of_its_own_kind": sum(kin(given.model or "", name) for name in scored),
+    }
+
+
+def tally(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, by name."""
+    return dict(sorted(Counter(names).items()))
 
 
 def tools(curated: pd.DataFrame) -> dict[str, float]:

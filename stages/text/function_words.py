@@ -174,6 +174,43 @@ LETTERS = {
     "vi": "ãêìòõùă",
 }
 
+ALONE = (
+    "about and because between could following from how into it of should some than that the their then there these "
+    "they this those using what when where which with would you your"
+)
+"""Words of English that few languages share with it."""
+MORE = (
+    "a all also an are as at be been by can create describe each explain for generate give has have he her his if in "
+    "is its make many more most not on only or other people provide she to use used was we were while will write"
+)
+"""Others that are common in it, or in what a model is told."""
+AS_WELL = (
+    "all am care cat co come die do door e end fi go ha had hat just los man me men met my no now o one our over per "
+    "pole pot pro s see so son tom under up w war who"
+)
+"""Small words of another language that are words or names in English too."""
+ENGLISH_ALONE = frozenset(ALONE.split())
+ENGLISH = ENGLISH_ALONE.union(MORE.split())
+TELLING, SHARE = (
+    3,
+    4,
+)  # different words among 100 characters, and one in so many: of 73,150 sentences in 74 other languages
+# ten have as many and no foreign word, nine of which are English after all
+
+
+def english(words: list[str]) -> bool:
+    """Whether words in lower case themselves say that they are English, which takes a tenth of what asking a model does."""
+    common = len(ENGLISH.intersection(words))
+    many = common >= TELLING and SHARE * common >= len(words)
+    return many and not ENGLISH_ALONE.isdisjoint(words) and foreign().isdisjoint(words)
+
+
+@cache
+def foreign() -> frozenset[str]:
+    """The small words of other languages: a text with one of them may only quote English."""
+    others = (word for language, listed in WORDS.items() if language != "en" for word in listed.split())
+    return frozenset(others).difference(ENGLISH, AS_WELL.split(), WORDS["en"].split())
+
 
 def signs(text: str) -> Counter[str]:
     """How many of its words and letters each language has in a text, every one counted once."""
