@@ -26,10 +26,10 @@ from stages.reporting import figures, gate, glance, reasons
 from stages.text import local_score
 from stages.text.model_terms import kin
 from tests import model_server
-from tests.conftest import REPOSITORY, choose, clone, dvc, git, record, run
+from tests.conftest import REPOSITORY, SAMPLE, choose, clone, dvc, git, record, run
 from tests.test_models import home, server  # noqa: F401 - fixtures
 
-RUBRIC = rubric.read(REPOSITORY / "data/rubrics/general.yaml", "general.yaml")
+RUBRIC = rubric.read(SAMPLE / "data/rubrics/general.yaml", "general.yaml")
 GIVEN = Models("openai", "http://127.0.0.1:9", "m")
 
 
@@ -268,7 +268,7 @@ Judged = Callable[..., runner.Decision]
 @pytest.fixture
 def judged(home: Path, server, use_params) -> Judged:  # noqa: F811
     """What the stage decides of these records with these params of its own, asking a model on loopback."""
-    shutil.copytree(REPOSITORY / "data/rubrics", home / "data/rubrics")
+    shutil.copytree(SAMPLE / "data/rubrics", home / "data/rubrics")
     server.reply = honest
 
     def decide(

@@ -1,5 +1,6 @@
 """`dataset check`: whether params.yaml can be run at all, in the template's own words and before DVC reads it."""
 
+import sys
 from importlib import import_module
 
 import click
@@ -25,13 +26,18 @@ def problems() -> None:
         settings(stage)
     gate.in_force()
     health.in_force()
-    gold.verdicts(gold.frozen())
+    if not gold.moved():
+        gold.verdicts(gold.frozen())
 
 
 @click.command()
 def check() -> None:
-    """Check params.yaml, the sources' paths and the pins of the evaluation sets."""
+    """Check params.yaml and the sources' paths, and hash the evaluation sets; exit 1 if one is not what is pinned."""
     problems()
+    if moved := gold.moved():
+        click.echo("\n".join(moved))
+        sys.exit(1)
     own = sum(each.own for each in profiles.settings(params.whole()))
     said = f"profile {params.whole()['profile']}, {own} of its values changed"
-    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {said}.")
+    sets = f"{len(gold.pins())} evaluation set{'s' * (len(gold.pins()) != 1)} as pinned"
+    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {sets}, {said}.")

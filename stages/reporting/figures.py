@@ -64,6 +64,10 @@ class Measured(Struct):
     language: Language | None = None
 
 
+AT_ODDS = ("contradictory_pairs", "preference_cycle")
+"""What dedup calls preference pairs that cannot all be right. One that is left alone contradicts nothing."""
+
+
 class Evidence(Struct):
     """Everything the stages wrote, as far as figures need it."""
 
@@ -151,7 +155,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
     return {
         "dataset": dataset(curated),
         "input": intake(evidence),
-        "answers": answers(evidence.unresolved),
+        "answers": answers(evidence.unresolved, {drop.id for drop in evidence.drops}),
         "sources": by_source(evidence, curated),
         "stages": by_stage(evidence),
         "top_reasons": dict(
@@ -272,9 +276,9 @@ def intake(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
+def answers(unresolved: list[dict[str, Any]], gone: set[str]) -> dict[str, int]:
     """Prompts with several answers, those whose answers choose differently, and records that were not compared with all or
-    were not trusted to be the same as another.
+    were not trusted to be the same as another; and preference pairs that cannot all be right, found and still there.
     """
     kinds = Counter(row["kind"] for row in unresolved)
     return {
@@ -284,6 +288,7 @@ def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
         "refused_matches": kinds["refused_match"],
         "contradictory_pairs": kinds["contradictory_pairs"],
         "preference_cycles": kinds["preference_cycle"],
+        "contradictions_left": sum(row["kind"] in AT_ODDS and len(set(row["ids"]) - gone) > 1 for row in unresolved),
     }
 
 
