@@ -181,6 +181,8 @@ def test_a_model_is_audited_and_an_example_found_where_only_the_remote_has_the_b
     asked = ("dataset", "audit", "--example", row["id"])
     assert "unread" in run(*asked, cwd=root, code=1, **GIT).stdout
     assert f"1 in {row['split']} of {row['source']}" in run(*asked, "--fetch", cwd=root, **GIT).stdout
-    versions = {*git(root, "for-each-ref", "--format=%(objectname)", "refs/remotes").split()}
+    commits = {*git(root, "for-each-ref", "--format=%(objectname)", "refs/remotes").split()}
+    locks = [yaml.safe_load(git(root, "show", f"{commit}:dvc.lock"))["stages"]["export"] for commit in commits]
+    versions = {out["md5"] for lock in locks for out in lock["outs"] if out["path"] == "data/curated"}
     fetched = list((root / ".dvc/cache/files/md5").glob("??/*"))
     assert len(fetched) == 2 * len(versions)  # of each the list of files and the index
