@@ -111,8 +111,8 @@ WRONG: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "no topics": ([("topics", {})], "p.yaml: topics: expected `object` of length >= 1"),
     "an unknown field": ([("abuot", "x")], "p.yaml: object contains unknown field `abuot`; did you mean about?"),
     "an unknown field of a topic": (
-        [("topics.add.sya", {})],
-        "p.yaml: topics.add: object contains unknown field `sya`; did you mean say?",
+        [("topics.add.wasy", {})],
+        "p.yaml: topics.add: object contains unknown field `wasy`; did you mean ways?",
     ),
     "a count of nothing": ([("topics.add.count", 0)], "p.yaml: topics.add.count: expected `int` >= 1"),
     "a style that nothing is said in": (
