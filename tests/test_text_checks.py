@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stages import checks, filter, measure
 from stages.contract.record import Record, ToolCall, decode, encode
+from stages.text import function_words
 from stages.text import language as lid
 from stages.text.damage import damage, gate, mojibake
 from stages.text.prose import begin_alike, count_words, without_code
@@ -164,6 +165,13 @@ def test_a_unit_said_four_times_or_more_at_the_end_is_a_loop_as_a_whole(unit: li
     assert checks.check("repetition").loop([str(n) for n in range(20)]) == 0
 
 
+# cut off
+
+
+def test_json_that_is_nested_deeper_than_any_reader_follows_is_not_told_and_ends_no_run() -> None:
+    assert value("cut_off", record(said='{"a":[' * 100_000 + "1")) is None
+
+
 # language
 
 CHINESE, GREEK = "请打开设置", "Άνοιξε το μενού και διάλεξε μετονομασία"
@@ -226,6 +234,51 @@ def test_the_letters_help_to_tell_a_language(text: str, expected: str | None) ->
 @given(st.text(alphabet="abcdefgéöñçßøåłşı '.,", max_size=9))
 def test_nothing_is_said_of_a_latin_text_under_ten_characters(text: str) -> None:
     assert lid.detect(text, frozenset(checks.check("language").LANGUAGES)) == (None, 0.0)
+
+
+@given(
+    st.text(max_size=9)
+    | st.text(alphabet="".join(chr(0x5D0 + n) for n in range(20)) + "あいカ漢字가나กขअकΩя ", max_size=9)
+)
+def test_nothing_is_said_of_any_text_under_ten_characters_as_a_name_is_quoted_in_its_own_script(text: str) -> None:
+    assert lid.detect(text, frozenset(checks.check("language").LANGUAGES)) == (None, 0.0)
+
+
+@pytest.mark.parametrize("said", ["ใช่", "כן", "はい", "안녕", "այո", "打开设置"])
+def test_a_short_turn_in_a_script_is_surely_in_no_language_of_another_script(said: str) -> None:
+    assert reason("language", record(said=said)) == "wrong_language"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "candidates"),
+    [
+        ("Om het even wat voor boot, die mag hier niet varen.", "nl", ("nl", "de")),
+        ("Hvis du har lyst, kan vi lige tage en tur til.", "da", ("da", "no", "sv")),
+        ("Når han kom frem, var det noe annet, sa hun.", "no", ("da", "no", "sv")),
+        ("Nu am putut sa ajung la timp din cauza ca trenul a intarziat.", "ro", ()),
+        ("Həsən evdə yoxdur, sonra gələcək.", "az", ()),
+        ("Kas te saate mulle öelda, kus see asub, või ei?", "et", ()),
+    ],
+)
+def test_small_words_and_letters_tell_a_language_from_its_neighbours(text: str, expected: str, candidates: Any) -> None:
+    assert lid.detect(text, frozenset(candidates or checks.check("language").LANGUAGES))[0] == expected
+
+
+def test_small_words_never_make_a_text_one_of_a_candidate_that_the_model_is_sure_it_is_not() -> None:
+    assert (
+        lid.detect("Das ist ja das Haus, in dem wir die Tiere halten und pflegen.", frozenset({"nl", "en"}))[0] == "de"
+    )
+
+
+def test_every_list_of_small_words_is_of_a_language_that_is_told() -> None:
+    told = set(checks.check("language").LANGUAGES)
+    assert function_words.WORDS.keys() | function_words.LETTERS.keys() <= told
+    for words in function_words.WORDS.values():
+        assert len(words.split()) == len(set(words.split()))
+        assert words == words.lower()
+    assert all(
+        letter.lower() == letter and not letter.isascii() for each in function_words.LETTERS.values() for letter in each
+    )
 
 
 @given(st.text(max_size=60) | st.text(alphabet="абвіїјЖ हिमر ا漢か가ა 12.", max_size=60))

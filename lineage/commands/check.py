@@ -1,5 +1,6 @@
 """`dataset check`: whether params.yaml can be run at all, in the template's own words and before DVC reads it."""
 
+import sys
 from importlib import import_module
 
 import click
@@ -8,7 +9,7 @@ from stages import checks, filter
 from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.paths import STAGES
 from stages.generation.pack import pack_of
-from stages.models.settings import settings
+from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 
 
@@ -22,10 +23,12 @@ def problems() -> None:
         if params.whole().get(stage) or stage != "generate":
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
     filter.prepare(params.of_stage("filter", filter.Params))
-    settings()
+    for stage in ASKING:
+        settings(stage)
     gate.in_force()
     health.in_force()
-    gold.verdicts(gold.frozen())
+    if not gold.moved():
+        gold.verdicts(gold.frozen())
     facts.verdicts()
     if params.whole().get("generate"):
         pack = params.value("generate.pack", str)
@@ -34,8 +37,12 @@ def problems() -> None:
 
 @click.command()
 def check() -> None:
-    """Check params.yaml, the sources' paths, the pins of the evaluation sets, verdicts and the pack."""
+    """Check params.yaml and the sources' paths, and hash the evaluation sets; exit 1 if one is not what is pinned."""
     problems()
+    if moved := gold.moved():
+        click.echo("\n".join(moved))
+        sys.exit(1)
     own = sum(each.own for each in profiles.settings(params.whole()))
     said = f"profile {params.whole()['profile']}, {own} of its values changed"
-    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {said}.")
+    sets = f"{len(gold.pins())} evaluation set{'s' * (len(gold.pins()) != 1)} as pinned"
+    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {sets}, {said}.")

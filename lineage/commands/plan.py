@@ -4,28 +4,30 @@ from collections.abc import Iterator
 
 import click
 
-from lineage.answers import requests
+from lineage import calibrate
+from lineage.answers import asked
 from stages.contract import params
 from stages.models import budget
 from stages.models.ask import Plan
 from stages.models.ask import plan as planned
-from stages.models.settings import settings
-
-ASKING = ("generate", "judge")
+from stages.models.settings import ASKING, settings
 
 
 @click.command()
-@click.argument("stage", type=click.Choice(ASKING))
+@click.argument("stage", type=click.Choice((*ASKING, calibrate.NAME)))
 def plan(stage: str) -> None:
     """Tell what STAGE would ask of a model about the records as they are built, and what that costs. Nothing is sent."""
     params.check_keys()
-    given = settings()
+    given = settings("judge" if stage == calibrate.NAME else stage)
     if given.provider == "none":
         click.echo(f"{stage}: asks nothing and costs nothing, models.provider is none.")
-    elif (asked := requests(stage)) is None:
+    elif (found := asked(stage)) is None:
         click.echo(f"{stage}: asks nothing and costs nothing, stages/{stage}.py has no function `requests`.")
     else:
-        for line in lines(planned(stage, asked, given), given.model or ""):
+        requests, warnings = found
+        known = planned(stage, requests, given)
+        known.warnings = [*warnings, *known.warnings]
+        for line in lines(known, given.model or ""):
             click.echo(line)
 
 

@@ -13,6 +13,10 @@ from stages.contract import facts, gold, paths, shards
 from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
+from stages.models import rubric
+from stages.models.settings import settings
+from stages.reporting import calibration
+from stages.text.model_terms import kin
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
@@ -60,6 +64,10 @@ class Measured(Struct):
     language: Language | None = None
 
 
+AT_ODDS = ("contradictory_pairs", "preference_cycle")
+"""What dedup calls preference pairs that cannot all be right. One that is left alone contradicts nothing."""
+
+
 class Evidence(Struct):
     """Everything the stages wrote, as far as figures need it."""
 
@@ -71,6 +79,7 @@ class Evidence(Struct):
     unresolved: list[dict[str, Any]] = []
     overlaps: list[dict[str, Any]] = []
     noticed: dict[str, int] = {}
+    judged: list[dict[str, Any]] = []
     fact_check: list[str] = []
 
 
@@ -85,7 +94,7 @@ def gather(sources: list[str]) -> Evidence:
     )
     table = pd.DataFrame.from_records(
         [(*told_of(h.meta), h.id, h.source, bool(h.tools)) for h in heads],
-        columns=["topic", "method", "licence", "terms", "facts", "id", "source", "tools"],
+        columns=["topic", "method", "licence", "terms", "model", "facts", "id", "source", "tools"],
         index="id",
     )
     ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
@@ -100,9 +109,8 @@ def gather(sources: list[str]) -> Evidence:
     used = {i: row.tools for i, row in scored.items() if row.tools}
     for name in Tools.__struct_fields__:
         table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
-    table["score"] = pd.Series(
-        {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
-    )
+    judged = {row["id"]: row for row in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}
+    table["score"] = pd.Series({i: row["score"] for i, row in judged.items() if "score" in row}, dtype="float64")
     index = {row["id"]: row for row in shards.rows(paths.ROOT / f"{paths.CURATED}/index.jsonl")}
     table["split"] = pd.Series({i: row["split"] for i, row in index.items()}, dtype="object")
     table["kind"] = pd.Series({i: row["kind"] for i, row in index.items()}, dtype="object")
@@ -115,13 +123,14 @@ def gather(sources: list[str]) -> Evidence:
         list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
         noticed(sources, index),
+        list(judged.values()),
         [row["id"] for row in shards.rows(paths.ROOT / paths.FACT_CHECK)],
     )
 
 
 def told_of(meta: Meta) -> tuple[Any, ...]:
     """What figures need of what is known of a record."""
-    return meta.topic, meta.method, meta.licence, meta.terms, meta.extra.get("facts") is True
+    return meta.topic, meta.method, meta.licence, meta.terms, meta.model, meta.extra.get("facts") is True
 
 
 def replaced(sources: list[str]) -> Iterator[dict[str, Any]]:
@@ -150,7 +159,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
     return {
         "dataset": dataset(curated),
         "input": intake(evidence),
-        "answers": answers(evidence.unresolved),
+        "answers": answers(evidence.unresolved, {drop.id for drop in evidence.drops}),
         "sources": by_source(evidence, curated),
         "stages": by_stage(evidence),
         "top_reasons": dict(
@@ -171,6 +180,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "evaluation": evaluation(evidence),
         "facts": checked_facts(evidence, curated),
         "personal_data": totals(evidence.table["redacted"]),
+        "judge": judge(evidence) | calibration.metrics(),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
@@ -285,9 +295,9 @@ def intake(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
+def answers(unresolved: list[dict[str, Any]], gone: set[str]) -> dict[str, int]:
     """Prompts with several answers, those whose answers choose differently, and records that were not compared with all or
-    were not trusted to be the same as another.
+    were not trusted to be the same as another; and preference pairs that cannot all be right, found and still there.
     """
     kinds = Counter(row["kind"] for row in unresolved)
     return {
@@ -297,6 +307,7 @@ def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
         "refused_matches": kinds["refused_match"],
         "contradictory_pairs": kinds["contradictory_pairs"],
         "preference_cycles": kinds["preference_cycle"],
+        "contradictions_left": sum(row["kind"] in AT_ODDS and len(set(row["ids"]) - gone) > 1 for row in unresolved),
     }
 
 
@@ -361,6 +372,30 @@ def scores(scored: pd.Series) -> dict[str, float]:
         "p75": rounded(p75),
         "below_3_share": share(int((scored < 3).sum()), len(scored)),
     }
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """Who judged and by which rubric, what it said or did not say, and the canaries that made it raise a score."""
+    given, rows = settings("judge"), evidence.judged
+    by_model = given.provider != "none"
+    examples = [row for row in rows if "verdict" not in row]
+    baited = [row["canary"] for row in rows if "canary" in row]
+    scored = evidence.table.loc[[row["id"] for row in examples], "model"].dropna() if by_model else ()
+    return {
+        "by": given.model if by_model else calibration.LOCAL,
+        "rubric": rubric.digest_of(rubric.of_project(value("judge.rubric", str))) if by_model else None,
+        "judged": sum("score" in row for row in examples),
+        "unjudged": tally(row["unjudged"] for row in examples if "unjudged" in row),
+        "pairs": tally(row["verdict"] for row in rows if "verdict" in row),
+        "canaries": len(baited),
+        "canaries_raised": sum(each["injected"] > each["plain"] for each in baited),
+        "of_its_own_kind": sum(kin(given.model or "", name) for name in scored),
+    }
+
+
+def tally(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, by name."""
+    return dict(sorted(Counter(names).items()))
 
 
 def tools(curated: pd.DataFrame) -> dict[str, float]:

@@ -45,6 +45,24 @@ ORDER = get_args(Terms)
 @lru_cache(1024)
 def terms_of(model: str | None) -> Terms:
     """What the maker of a model asks, told from a name such as `gpt-4o-2024-08-06` or `meta-llama/Llama-3.1-8B-Instruct`."""
-    name = (model or "").lower().rpartition("/")[2]
-    found = [terms for _, pattern, terms in FAMILIES if re.search(rf"(?<![a-z0-9])(?:{pattern})", name)]
-    return max(found, key=ORDER.index, default="unknown")
+    return max((terms for _, terms in lines_of(model)), key=ORDER.index, default="unknown")
+
+
+@lru_cache(1024)
+def kin(one: str, other: str) -> bool:
+    """Whether two models are of one maker; of a name that fits no line, whether both begin with the same word."""
+    makers, others = ({maker for maker, _ in lines_of(each)} for each in (one, other))
+    if makers and others:
+        return not makers.isdisjoint(others)
+    return re.split(r"[^a-z]", bare(one))[0] == re.split(r"[^a-z]", bare(other))[0]
+
+
+def lines_of(model: str | None) -> list[tuple[str, Terms]]:
+    """Maker and terms of every line that a name fits."""
+    name = bare(model)
+    return [(maker, terms) for maker, pattern, terms in FAMILIES if re.search(rf"(?<![a-z0-9])(?:{pattern})", name)]
+
+
+def bare(model: str | None) -> str:
+    """A model's name in lower case, without who offers it."""
+    return (model or "").lower().rpartition("/")[2]

@@ -32,8 +32,7 @@ PARTS = (
     "audit",
     "dask",
     "models",
-    "diff",
-    "audit",
+    "judges",
 )
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
