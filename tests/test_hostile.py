@@ -56,5 +56,5 @@ def test_the_count_would_tell_what_is_not_linear() -> None:
 def test_a_ratio_and_a_cap_make_a_fault_and_what_is_quick_makes_none() -> None:
     assert hostile.fault(1.0, 2.7) == "grows 2.7 times"
     assert hostile.fault(1.0, 2.5) == ""
-    assert hostile.fault(3.0, 6.0) == "takes 3.00 s for 1 MB"
+    assert hostile.fault(6.0, 12.0) == "takes 6.00 s for 1 MB"
     assert hostile.fault(0.001, 0.049) == ""

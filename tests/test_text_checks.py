@@ -165,6 +165,73 @@ def test_a_unit_said_four_times_or_more_at_the_end_is_a_loop_as_a_whole(unit: li
     assert checks.check("repetition").loop([str(n) for n in range(20)]) == 0
 
 
+# other languages than English
+
+REFUSED = {
+    "de": "Es tut mir leid, aber dabei kann ich Ihnen nicht helfen.",
+    "de, a model": "Als KI-Sprachmodell kann ich keine persönlichen Meinungen äußern.",
+    "fr": "Je suis désolé, mais je ne peux pas vous aider à faire cela.",
+    "es": "Lo siento, pero no puedo ayudarte con eso.",
+    "pt": "Desculpe, mas não posso ajudar com esse pedido.",
+    "it": "Mi dispiace, ma non posso aiutarti con questa richiesta.",
+    "zh": "很抱歉，我无法提供这方面的帮助。",
+    "ja": "申し訳ありませんが、そのご要望にはお応えできません。",
+}
+NOT_REFUSED = [
+    "Es tut mir leid, dass das passiert ist. Öffnen Sie die Einstellungen und melden Sie sich neu an.",
+    "Ich kann das Fenster nicht öffnen, sagte er, und ging hinaus.",
+    "Lo siento mucho. Abra el menú y elija su cuenta.",
+    "Je ne peux que vous recommander ce livre.",
+    "抱歉让您久等了。请打开设置，然后选择帐户。",
+    "お待たせして申し訳ありません。設定を開いてください。",
+    "Non posso che consigliarlo: è il miglior libro dell'anno.",
+]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_is_found_in_eight_languages(name: str) -> None:
+    assert value("refusal", record(said=REFUSED[name]))
+
+
+@pytest.mark.parametrize("said", NOT_REFUSED)
+def test_an_apology_with_an_answer_in_another_language_is_no_refusal(said: str) -> None:
+    assert not value("refusal", record(said=said))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Das weiß ich nicht.", "Je ne sais pas !", "No lo sé.", "Não sei", "Non lo so.", "我不知道。", "わかりません。"],
+)
+def test_a_non_answer_is_found_in_eight_languages(said: str) -> None:
+    assert value("non_answer", record(said=said)) == "non_answer"
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        "[Ihr Name]",
+        "[Votre nom]",
+        "[Su nombre]",
+        "[Seu nome]",
+        "[Il tuo nome]",
+        "[您的姓名]",
+        "[あなたの名前]",
+        "[Datum]",
+    ],
+)
+def test_a_placeholder_is_found_in_eight_languages(slot: str) -> None:
+    assert value("placeholder", record(said=f"... {slot}")) == slot
+    assert value("placeholder", record(said=f"您好{slot}，")) == slot
+    assert value("placeholder", record(said=f"... {slot}(https://a.example)")) is None
+
+
+def test_a_reply_copied_from_a_prompt_in_another_language_is_not_judged_because_its_task_is_not_known() -> None:
+    text = "Der Hund lief über die Straße und bellte laut, weil der Briefträger an der Tür des Nachbarn stand."
+    english = "The dog ran across the road and barked loudly, because the postman stood at the door of the neighbour."
+    assert value("copied", record(f"Gib nur den Satz über den Hund wieder: {text}", text)) == 0
+    assert value("copied", record(f"Say something about this: {english}", english)) > 0.9
+
+
 # cut off
 
 
