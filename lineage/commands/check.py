@@ -6,8 +6,9 @@ from importlib import import_module
 import click
 
 from stages import checks, filter
-from stages.contract import gold, params, profiles
+from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.paths import STAGES
+from stages.generation.pack import pack_of
 from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 
@@ -28,6 +29,10 @@ def problems() -> None:
     health.in_force()
     if not gold.moved():
         gold.verdicts(gold.frozen())
+    facts.verdicts()
+    if params.whole().get("generate"):
+        pack = params.value("generate.pack", str)
+        pack_of(params.read_yaml(paths.ROOT / pack), pack)
 
 
 @click.command()

@@ -50,6 +50,7 @@ class Source(Struct, forbid_unknown_fields=True, frozen=True):
     licence_field: Annotated[
         str | None, Limits(description="a row's own licence; of a row without one none is known")
     ] = None
+    extra_field: Annotated[str | None, Limits(description="an object that is kept, redacted, in meta.extra")] = None
     url_field: Annotated[str | None, Limits(description="where a page was found; its domain is kept")] = None
     model: Annotated[str | None, Limits(description="the language model that wrote the rows")] = None
     model_field: str | None = None
@@ -194,7 +195,8 @@ def located(error: str, where: str) -> str:
 def advice(error: str, expected: type) -> str:
     """What to do about a wrong key or value."""
     unknown = re.search(r"unknown field `(.+?)`", error)
-    names = [field.name for field in msgspec.structs.fields(expected)] if issubclass(expected, Struct) else []
+    struct = isinstance(expected, type) and issubclass(expected, Struct)
+    names = [field.name for field in msgspec.structs.fields(expected)] if struct else []
     near = difflib.get_close_matches(unknown.group(1), names, 1) if unknown else []
     if near:
         return f"did you mean {near[0]}?"
