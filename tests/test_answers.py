@@ -96,7 +96,7 @@ def judging(at_built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     prices = tmp_path / "models.yaml"
     prices.write_text(yaml.safe_dump({"m": {"as_of": "2026-10-21", "input": 1, "output": 2}}))
     monkeypatch.setattr("stages.models.budget.FILE", str(prices))
-    requests = lambda records, of: [request(of_project(), prompt(each)) for each in records]  # noqa: E731
+    requests = lambda records, of: [request(of_project("judge"), prompt(each)) for each in records]  # noqa: E731
     monkeypatch.setattr(judge, "requests", requests, raising=False)
     yield requests
     params.whole.cache_clear()

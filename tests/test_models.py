@@ -126,19 +126,30 @@ def test_a_schema_is_sent_without_what_providers_refuse():
         ({"provider": "anthropic"}, r"models\.model is missing"),
         ({"provider": "bard"}, r"models\.provider: invalid enum value 'bard'"),
         ({"concurrency": 0}, r"models\.concurrency: expected `int` >= 1"),
+        ({"stages": {"juge": {}}}, r"models: invalid enum value 'juge'"),
+        ({"stages": {"judge": {"modl": "m"}}}, r"models\.stages\.judge: .* `modl`; did you mean model\?"),
+        ({"stages": {"judge": {"provider": "openai"}}}, r"models\.stages\.judge\.model is missing"),
     ],
 )
 def test_a_mistake_in_the_settings_stops(use_params, chosen, problem):
     use_params({"models": chosen})
     with pytest.raises(Stop, match=problem):
-        settings_of_project()
+        settings_of_project("judge")
+
+
+def test_a_stage_has_its_own_settings_over_those_of_all(use_params):
+    own = {"judge": {"provider": "openai", "address": "http://127.0.0.1:9/v1", "model": OWN}}
+    use_params({"models": {"provider": "anthropic", "model": MODEL, "effort": "low", "stages": own}})
+    judge, generate = settings_of_project("judge"), settings_of_project("generate")
+    assert (judge.provider, judge.model, judge.effort) == ("openai", OWN, "low")
+    assert (generate.provider, generate.model, generate.address) == ("anthropic", MODEL, None)
 
 
 def test_without_the_key_no_model_is_asked(home, server, use_params, monkeypatch):
     use_params({})
-    assert settings_of_project().provider == "none"
+    assert settings_of_project("judge").provider == "none"
     with pytest.raises(Stop, match=r"models\.provider is none, and judge lacks 1 answers"):
-        ask("judge", asked(settings(server), 1), settings_of_project())
+        ask("judge", asked(settings(server), 1), settings_of_project("judge"))
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     with pytest.raises(Stop, match=r"ANTHROPIC_API_KEY: is not set, and models.provider is anthropic; export the key"):
         ask("judge", asked(settings(server), 1), settings(server))

@@ -7,7 +7,7 @@ import click
 from stages import checks, filter
 from stages.contract import gold, params, profiles
 from stages.contract.paths import STAGES
-from stages.models.settings import settings
+from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 
 
@@ -21,7 +21,8 @@ def problems() -> None:
         if params.whole().get(stage) or stage != "generate":
             params.of_stage(stage, import_module(f"stages.{stage}").Params)
     filter.prepare(params.of_stage("filter", filter.Params))
-    settings()
+    for stage in ASKING:
+        settings(stage)
     gate.in_force()
     health.in_force()
     gold.verdicts(gold.frozen())

@@ -9,9 +9,7 @@ from stages.contract import params
 from stages.models import budget
 from stages.models.ask import Plan
 from stages.models.ask import plan as planned
-from stages.models.settings import settings
-
-ASKING = ("generate", "judge")
+from stages.models.settings import ASKING, settings
 
 
 @click.command()
@@ -19,7 +17,7 @@ ASKING = ("generate", "judge")
 def plan(stage: str) -> None:
     """Tell what STAGE would ask of a model about the records as they are built, and what that costs. Nothing is sent."""
     params.check_keys()
-    given = settings()
+    given = settings(stage)
     if given.provider == "none":
         click.echo(f"{stage}: asks nothing and costs nothing, models.provider is none.")
     elif (asked := requests(stage)) is None:

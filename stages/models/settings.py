@@ -1,14 +1,18 @@
 """The params key `models`: which model is asked, where, and how. Keys come from the environment only."""
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
+import msgspec
 from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract import params
 from stages.contract.params import stop
 
+Stage = Literal["generate", "judge"]
+ASKING = get_args(Stage)
+"""The stages that can ask a model."""
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 API = {"anthropic": "2026-10-21", "openai": "chat/completions"}
@@ -41,13 +45,28 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     ] = 20
     max_usd_per_stage: Dollars | None = None
     max_usd_per_day: Dollars | None = None
+    stages: Annotated[
+        dict[Stage, dict[str, Any]], Limits(description="what is otherwise for one stage, such as another model")
+    ] = {}
 
 
-def settings() -> Params:
-    """The params of `models`; without the key no model is asked."""
-    given = params.typed(params.whole().get("models") or {}, Params, "models")
+Own = msgspec.defstruct(
+    "Own",
+    [(each.name, each.type, None) for each in msgspec.structs.fields(Params) if each.name != "stages"],
+    forbid_unknown_fields=True,
+)
+"""What may stand below a stage's name: anything of the above."""
+
+
+def settings(stage: str) -> Params:
+    """The params of `models` for one stage, its own over those of all; without the key no model is asked."""
+    common = params.whole().get("models") or {}
+    own = {str(of): each for of, each in params.typed(common, Params, "models").stages.items()}.get(stage, {})
+    where = f"models.stages.{stage}" if own else "models"
+    params.typed(own, Own, where)
+    given = params.typed({**common, **own, "stages": {}}, Params, where)
     if given.provider != "none" and not given.model:
-        raise stop(f"{params.FILE}: models.model is missing; name a model whose price is in data/models.yaml")
+        raise stop(f"{params.FILE}: {where}.model is missing; name a model whose price is in data/models.yaml")
     return given
 
 
