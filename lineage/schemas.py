@@ -13,6 +13,7 @@ from stages.contract import profiles
 from stages.contract.params import Source
 from stages.contract.paths import STAGES
 from stages.contract.record import Drop, Record
+from stages.generation.pack import Pack
 from stages.models.settings import Params as Models
 from stages.reporting import gate, health
 
@@ -70,12 +71,17 @@ def params() -> dict[str, Any]:
     }
 
 
+def pack() -> dict[str, Any]:
+    """The schema of a file in data/packs."""
+    return msgspec.json.schema(Pack)
+
+
 def manifest() -> dict[str, Any]:
     """The schema of reports/manifest.json."""
     return msgspec.json.schema(Manifest)
 
 
-SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params, "manifest": manifest}
+SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params, "manifest": manifest, "pack": pack}
 
 
 def text(name: str) -> str:

@@ -56,6 +56,7 @@ MADE = ("model", "augmented")
 """Methods by which a model may have written a row: its maker's terms are unknown where the model is."""
 NO_LICENCE = "NOASSERTION"  # SPDX's word for nothing being said
 PARALLEL = "parallel_tool_calls"
+WEB = ("kind", "domain")
 LONG_NUMBER = 10**6  # a number of personal data has 7 digits or more
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\-.]+")
 UNNAMED = re.compile(r"[^A-Za-z0-9_\-]+")
@@ -316,7 +317,7 @@ def described(row: dict[str, Any], source: Source, subject: str | None, how: Cle
         rating=rating(row.get(source.rating_field)) if source.rating_field else None,
         model=model,
         terms=terms_of(model) if model or source.method in MADE else None,
-        extra=extra(row, source),
+        extra=kept(row, source, how) | extra(row, source),
     )
 
 
@@ -324,6 +325,14 @@ def licence(row: dict[str, Any], source: Source, how: Cleaning) -> str:
     """A row's own licence; one that is missing is not taken for the source's, which may allow more."""
     found = row.get(source.licence_field or "")
     return cleaned(found.strip(), how) if isinstance(found, str) and found.strip() else NO_LICENCE
+
+
+def kept(row: dict[str, Any], source: Source, how: Cleaning) -> dict[str, Any]:
+    """What the source wants kept of what a row says of itself, cleaned; names that this stage gives are its own."""
+    found = row.get(source.extra_field) if source.extra_field else None
+    if not isinstance(found, dict | None):
+        raise Fault("wrong_type", {"field": "extra", "expected": "object", "found": type(found).__name__})
+    return {name: each for name, each in walked(found or {}, how).items() if name not in (PARALLEL, *WEB)}
 
 
 def extra(row: dict[str, Any], source: Source) -> dict[str, Any]:

@@ -754,3 +754,20 @@ def test_a_column_may_be_a_text_and_a_topic(tmp_path: Path) -> None:
     stage(tmp_path, "collect", "mine")
     (found,) = json_lines(tmp_path / "data/records/mine/00000.jsonl")
     assert found["meta"]["topic"] == "greeting"
+
+
+def test_the_object_of_extra_field_is_kept_redacted_and_without_names_that_are_the_stages_own(tmp_path: Path) -> None:
+    extra = {"style": "short", "by": f"ask {EMAIL}", "kind": "web", "domain": {}}
+    path, given = (
+        put(tmp_path, "rows.jsonl", row(extra=extra)),
+        collect.Params(redact={"email": "placeholder"}),
+    )
+    assert [each.meta.extra for each in read(path, given, extra_field="extra")] == [
+        {"style": "short", "by": "ask [EMAIL]"}
+    ]
+    assert [each.meta.extra for each in read(path, given)] == [{}]
+
+
+@pytest.mark.parametrize("extra", ["short", ["short"], 3, False])
+def test_an_extra_that_is_no_object_is_a_drop(tmp_path: Path, extra: Any) -> None:
+    assert read(put(tmp_path, "rows.jsonl", row(extra=extra)), extra_field="extra") == ["wrong_type"]

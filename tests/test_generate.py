@@ -19,25 +19,30 @@ from stages.contract import params
 from stages.contract.params import Stop
 from stages.contract.record import Message, Record, decode, encode, joined
 from stages.formats import openai
-from stages.generate import Params, make, pick
+from stages.generate import Params, make
+from stages.generation.grammar import pick
 from stages.text.templates import filled
 from tests.conftest import SAMPLE, json_lines, record, stage
 
 FLOOR = 0.7
 SHIPPED = yaml.safe_load((SAMPLE / "params.yaml").read_text())["generate"]
-GRAMMAR = params.read_yaml(SAMPLE / SHIPPED["grammar"])
-ADD = {
-    "tool": "add_task",
+PACK = params.read_yaml(SAMPLE / SHIPPED["pack"])
+WAY = {
     "say": {
         "plain": ["Please put {task} on the list called {list}.", "I must not forget to {task}; note it in {list}."]
     },
-    "call": {"title": "{task}", "list": "{list}"},
-    "result": {"status": "created"},
     "answer": ["I put {task} on {list}.", "Noted under {list}."],
 }
+ADD = {
+    "tool": "add_task",
+    "call": {"title": "{task}", "list": "{list}"},
+    "result": {"status": "created"},
+    "ways": [WAY],
+}
 SMALL = {
-    "styles": ["plain"],
-    "operations": {"add": ADD},
+    "about": "a list of tasks",
+    "axes": {"style": ["plain"]},
+    "topics": {"add": ADD},
     "words": {
         "task": ["water the orchids", "renew the passport", "mend the raincoat", "book a flight to Lisbon"],
         "list": ["Home", "Work"],
@@ -65,23 +70,24 @@ def seed_records() -> list[Record]:
 
 def given_params(count: int) -> Params:
     """The shipped params with another count."""
-    return Params(SHIPPED["seeds"], SHIPPED["grammar"], count)
+    return Params(SHIPPED["seeds"], SHIPPED["pack"], count)
 
 
 @cache
 def shipped(seed: int = 42, count: int = 200) -> list[dict[str, Any]]:
-    """The rows that the sample's grammar and seeds give."""
-    return make(seed_records(), given_params(count), seed, GRAMMAR)
+    """The rows that the sample's pack and seeds give."""
+    return make(seed_records(), given_params(count), seed, PACK)
 
 
-def small(count: int, grammar: dict[str, Any] = SMALL, seeds: tuple[Record, ...] = ()) -> list[dict[str, Any]]:
-    """Rows of the small grammar."""
-    return make(seeds or [record(meta={"topic": "add"})], given_params(count), 1, grammar)
+def small(count: int, pack: dict[str, Any] = SMALL, seeds: tuple[Record, ...] = ()) -> list[dict[str, Any]]:
+    """Rows of the small pack."""
+    return make(seeds or [record(meta={"topic": "add"})], given_params(count), 1, pack)
 
 
 def changed(**parts: Any) -> dict[str, Any]:
-    """The small grammar with other parts in its one operation."""
-    return SMALL | {"operations": {"add": ADD | parts}}
+    """The small pack with other parts in its one topic."""
+    way = {key: parts.pop(key) for key in ("say", "answer") if key in parts}
+    return SMALL | {"topics": {"add": ADD | {"ways": [WAY | way]} | parts}}
 
 
 def pieces(messages: list[Message]) -> set[str]:
@@ -104,7 +110,7 @@ def test_all_rows_and_seeds_are_less_alike_than_the_floor() -> None:
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_gives_others() -> None:
-    again = make(seed_records(), given_params(200), 42, GRAMMAR)
+    again = make(seed_records(), given_params(200), 42, PACK)
     assert encode(again) == encode(shipped())
     first, other = ({encode(row) for row in rows} for rows in (shipped(), shipped(seed=43)))
     assert len(first & other) < 20
@@ -112,16 +118,16 @@ def test_the_same_seed_gives_the_same_rows_and_another_gives_others() -> None:
     assert sum(one == other for one, other in zip(words, others, strict=True)) < 20
 
 
-def test_the_order_of_the_grammar_does_not_matter() -> None:
-    turned = {key: dict(reversed(part.items())) if isinstance(part, dict) else part for key, part in GRAMMAR.items()}
-    turned["styles"] = turned["styles"][::-1]
-    assert list(turned["operations"]) != list(GRAMMAR["operations"])
-    assert make(seed_records(), given_params(60), 42, turned) == make(seed_records(), given_params(60), 42, GRAMMAR)
+def test_the_order_of_the_pack_does_not_matter() -> None:
+    turned = {key: dict(reversed(part.items())) if isinstance(part, dict) else part for key, part in PACK.items()}
+    turned["axes"] = turned["axes"] | {"style": turned["axes"]["style"][::-1]}
+    assert list(turned["topics"]) != list(PACK["topics"])
+    assert make(seed_records(), given_params(60), 42, turned) == make(seed_records(), given_params(60), 42, PACK)
 
 
-def test_every_operation_and_style_has_about_its_share() -> None:
-    found = Counter((row["topic"], row["style"]) for row in shipped())
-    assert len(found) == len(GRAMMAR["operations"]) * len(GRAMMAR["styles"])
+def test_every_topic_and_style_has_about_its_share() -> None:
+    found = Counter((row["topic"], row["extra"]["style"]) for row in shipped())
+    assert len(found) == len(PACK["topics"]) * len(PACK["axes"]["style"])
     assert min(found.values()) * 2 >= max(found.values())
 
 
@@ -130,7 +136,7 @@ def test_every_call_is_valid_for_the_tool_it_names() -> None:
         schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in row["tools"]}
         [call] = next(message["tool_calls"] for message in row["messages"] if message.get("tool_calls"))
         arguments = json.loads(call["function"]["arguments"])
-        assert call["function"]["name"] == GRAMMAR["operations"][row["topic"]]["tool"]
+        assert call["function"]["name"] == PACK["topics"][row["topic"]]["tool"]
         assert list(Draft202012Validator(schemas[call["function"]["name"]]).iter_errors(arguments)) == []
 
 
@@ -146,7 +152,7 @@ def test_every_row_has_the_form_of_the_seeds() -> None:
 
 
 def test_no_row_has_a_field_left_in_it() -> None:
-    named = {"{" + name + "}" for name in GRAMMAR["words"]}
+    named = {"{" + name + "}" for name in PACK["words"]}
     assert not [row for row in shipped() if any(field in encode(row).decode() for field in named)]
 
 
@@ -205,27 +211,27 @@ def test_a_field_without_words_stops_with_its_name(part: str) -> None:
 def test_a_missing_seed_topic_stops_with_its_name() -> None:
     without = [each for each in seed_records() if each.meta.topic != "delete"]
     with pytest.raises(Stop) as stopped:
-        make(without, given_params(200), 42, GRAMMAR)
-    assert "no seed has the topic delete" in stopped.value.message
+        make(without, given_params(200), 42, PACK)
+    assert "topics.delete: no record of generate.seeds, which is seeds, has this topic" in stopped.value.message
     assert stopped.value.code == 2
 
 
-def test_a_seed_topic_without_an_operation_does_not_stop() -> None:
+def test_a_seed_topic_that_the_pack_does_not_name_does_not_stop() -> None:
     assert len(small(1, seeds=(record(meta={"topic": "add"}), record(meta={"topic": "archive"})))) == 1
 
 
-def test_a_grammar_that_is_too_small_stops_and_says_how_many_it_gives() -> None:
+def test_a_pack_that_is_too_small_stops_and_says_how_many_it_gives() -> None:
     with pytest.raises(Stop) as stopped:
         small(50)
-    assert stopped.value.message.startswith(f"{SHIPPED['grammar']}: gives only ")
+    assert stopped.value.message.startswith(f"{SHIPPED['pack']}: topics.add: its templates give only ")
     assert "asks for 50" in stopped.value.message
     assert stopped.value.code == 2
 
 
-def test_a_grammar_that_is_just_large_enough_does_not_stop() -> None:
+def test_a_pack_that_is_just_large_enough_does_not_stop() -> None:
     with pytest.raises(Stop) as stopped:
         small(50)
-    most = int(stopped.value.message.split("gives only ")[1].split()[0])
+    most = int(stopped.value.message.split("give only ")[1].split()[0])
     assert 1 < most < 50
     assert len(small(2)) == 2
 
@@ -237,14 +243,14 @@ def test_no_rows_are_none() -> None:
 def test_a_row_like_any_seed_is_not_written() -> None:
     one = SMALL | {"words": {"task": ["water the orchids"], "list": ["Home"]}}
     [row] = small(
-        1, changed(say={"plain": [ADD["say"]["plain"][0]]}, answer=ADD["answer"][:1]) | {"words": one["words"]}
+        1, changed(say={"plain": [WAY["say"]["plain"][0]]}, answer=WAY["answer"][:1]) | {"words": one["words"]}
     )
     like = record(meta={"topic": "add"})
     like.messages = openai.messages(row["messages"])
-    with pytest.raises(Stop, match="gives only 0 rows"):
+    with pytest.raises(Stop, match="give only 0 rows"):
         small(
             1,
-            changed(say={"plain": [ADD["say"]["plain"][0]]}, answer=ADD["answer"][:1]) | {"words": one["words"]},
+            changed(say={"plain": [WAY["say"]["plain"][0]]}, answer=WAY["answer"][:1]) | {"words": one["words"]},
             (like, record(meta={"topic": "add"})),
         )
 

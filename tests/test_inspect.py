@@ -113,7 +113,7 @@ def test_an_entry_is_added_below_the_last_and_nothing_else_changes(here):
         ("log", "nothing.csv", "MIT", {}, "is not there"),
         ("log", "faq.csv", "MIT", {"topic_feild": "x"}, "did you mean topic_field?"),
         ("log", "faq.csv", "MIT", {"topic_field": "intent"}, "no row has it; the rows have question, answer, topic"),
-        ("log", "seeds/grammar.yaml", "MIT", {}, "none of its first"),
+        ("log", "../packs/tasks.yaml", "MIT", {}, "none of its first"),
         ("log", "/etc/hostname", "MIT", {}, "is outside the project; copy it in first"),
     ],
 )

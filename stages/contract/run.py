@@ -131,7 +131,7 @@ def made(stage: ModuleType, given: Any) -> list[dict[str, Any]]:
     """The rows that a stage makes of the survivors of the source it names as its seeds."""
     params.source(given.seeds)
     records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
-    rows: list[dict[str, Any]] = stage.make(records, given, params.seed(), params.read_yaml(paths.ROOT / given.grammar))
+    rows: list[dict[str, Any]] = stage.make(records, given, params.seed(), params.read_yaml(paths.ROOT / given.pack))
     return rows
 
 
