@@ -22,6 +22,7 @@ from stages.contract import engine, intake, params, paths, shards
 from stages.contract.params import Stop
 from stages.contract.record import Drop, digest, draw
 from stages.contract.run import checked
+from stages.models import answers
 from tests.conftest import REPOSITORY, SAMPLE, choose, record, run, settings_of, stage
 
 DVC = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
@@ -74,7 +75,7 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes(monkeypatch):
     key = "${key}"
     written = {
         "resolve": [paths.SETTINGS],
-        "generate": [paths.OUTPUT["generate"]],
+        "generate": [paths.OUTPUT["generate"], answers.relative("generate")],
         "collect": [paths.records(key), paths.origins(key), paths.dropped("collect", key)],
         "measure": [paths.scores(key), paths.signatures(key)],
         "filter": [paths.dropped("filter", key)],

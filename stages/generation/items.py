@@ -126,7 +126,9 @@ def emptiness(written: list[Message]) -> str:
 
 def unlike_cell(of: Material, call: Call, cell: Cell, record: Record) -> str:
     """What of the cell the row does not keep to, as far as code can tell."""
-    spoken = [message for message in record.messages if message.role in ("user", "assistant") and not message.tool_calls]
+    spoken = [
+        message for message in record.messages if message.role in ("user", "assistant") and not message.tool_calls
+    ]
     if tool := uncalled(of, call, cell, record):
         return f"the tool {tool} is not called"
     if cell.method == "conversations" and len(spoken) != of.asked.turns:
@@ -167,7 +169,9 @@ def repair(call: Call, found: list[Item]) -> Request | None:
     wrong = [f"{place}. {each.fault}" for place, each in enumerate(found, 1) if each.fault]
     if not wrong:
         return None
-    return replace(call.request, prompt=f"{call.request.prompt}\n\n{prompts.written('repair', faults=chr(10).join(wrong))}")
+    return replace(
+        call.request, prompt=f"{call.request.prompt}\n\n{prompts.written('repair', faults=chr(10).join(wrong))}"
+    )
 
 
 def repaired(found: list[Item], second: list[Item]) -> list[Item]:

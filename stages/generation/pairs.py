@@ -11,18 +11,19 @@ from stages.generation.plan import Material
 from stages.models import pairwise, prompts
 from stages.models.request import Answer, Request, key, request
 from stages.models.rounds import Ask
+from stages.models.rubric import Rubric
 
 WAYS = ("careful", "brief")
 
 
-def answered(of: Material, found: list[Item], ask: Ask) -> None:
+def answered(of: Material, rubric: Rubric, found: list[Item], ask: Ask) -> None:
     """Give the items of pairs their two answers, and mark those that have no winner."""
     waiting = [each for each in found if each.row and each.cell.method == "pairs"]
     asked = [[question(of, each.row or {}, way) for way in WAYS] for each in waiting]
     came = ask([each for both in asked for each in both], of.given)
     for each, both in zip(waiting, asked, strict=True):
         take(of, each, [said(came.get(key(one))) for one in both])
-    contests = [(each, pairwise.requests(*texts(each.row), of.rubric, of.judge)) for each in waiting if each.row]
+    contests = [(each, pairwise.requests(*texts(each.row), rubric, of.judge)) for each in waiting if each.row]
     came = ask([one for _, both in contests for one in both], of.judge)
     for each, (forward, backward) in contests:
         decide(each, pairwise.verdict(came.get(key(forward)), came.get(key(backward))))

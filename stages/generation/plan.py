@@ -84,6 +84,7 @@ class Questions(Struct, forbid_unknown_fields=True, frozen=True):
 class Pairs(Struct, forbid_unknown_fields=True, frozen=True):
     """What the method `pairs` asks for."""
 
+    rubric: Annotated[str, Limits(description="what the judge is told of a good answer")] = "data/rubrics/general.yaml"
     words: Annotated[int, Limits(ge=1, description="both answers are asked to be about so long")] = 80
     max_length_ratio: Annotated[
         float, Limits(ge=1, description="characters of the longer answer over those of the shorter")
@@ -104,9 +105,9 @@ class Asked(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     novelty: Annotated[
         float, Limits(gt=0, le=1, description="ROUGE-L of a prompt with any other from which on it is not new")
     ] = 0.7
-    check: Annotated[bool, Limits(description="have the judge's model look at every row; what is not good is left out")] = (
-        False
-    )
+    check: Annotated[
+        bool, Limits(description="have the judge's model look at every row; what is not good is left out")
+    ] = False
     pairs: Pairs = Pairs()
 
 
@@ -342,17 +343,28 @@ def shown(seed: Record) -> dict[str, Any]:
 def line(place: int, cell: Cell) -> str:
     """A cell as the model reads it."""
     told = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in cell.axes.items())
-    data = shown(cell.seed) if cell.seed else cell.failure and {
-        name: value for name in ("prompt", "wrong", "note") if (value := getattr(cell.failure, name))
-    }
+    data = (
+        shown(cell.seed)
+        if cell.seed
+        else cell.failure
+        and {name: value for name in ("prompt", "wrong", "note") if (value := getattr(cell.failure, name))}
+    )
     return f"{place}. {told or 'any'}" + (f"\n{prompts.quoted(data)}" if data else "")
 
 
 def schema(method: str, calling: bool) -> dict[str, Any]:
     """What a reply must be: one list, of which whole items can be kept where others are broken."""
     text = {"type": "string", "minLength": 1}
-    own = {"prompt": text} if method == "pairs" else {"messages": {"type": "array", "items": turn(calling), "minItems": 1}}
-    return {"type": "object", "properties": {"items": listed({"cell": {"type": "integer"}} | own)}, "required": ["items"]}
+    own = (
+        {"prompt": text}
+        if method == "pairs"
+        else {"messages": {"type": "array", "items": turn(calling), "minItems": 1}}
+    )
+    return {
+        "type": "object",
+        "properties": {"items": listed({"cell": {"type": "integer"}} | own)},
+        "required": ["items"],
+    }
 
 
 def turn(calling: bool) -> dict[str, Any]:

@@ -41,8 +41,8 @@ def written(of: Material, rows: list[dict[str, Any]], ask: Ask) -> list[list[Ite
     found = mended(of, todo, found, ask)
     every = [each for part in found for each in part]
     only_new(of, every, rows)
-    if any(each.row and each.cell.method == "pairs" for each in every):
-        pairs.answered(of, every, ask)
+    if of.rubric:
+        pairs.answered(of, of.rubric, every, ask)
     if of.asked.check:
         checked(of, todo, found, ask)
     return found
@@ -60,11 +60,7 @@ def mended(of: Material, todo: list[Call], found: list[list[Item]], ask: Ask) ->
 
 def checked(of: Material, todo: list[Call], found: list[list[Item]], ask: Ask) -> None:
     """Mark the items that a second model does not call good."""
-    looks = [
-        (part, look)
-        for each, part in zip(todo, found, strict=True)
-        if (look := look_at(of, each, part))
-    ]
+    looks = [(part, look) for each, part in zip(todo, found, strict=True) if (look := look_at(of, each, part))]
     came = ask([look for _, look in looks], of.judge)
     for part, look in looks:
         good = approved(came.get(key(look)))
@@ -78,7 +74,9 @@ def look_at(of: Material, call: Call, part: list[Item]) -> Request | None:
     shown = {place: each for place, each in enumerate(part, 1) if each.row and each.cell.method != "pairs"}
     if not shown:
         return None
-    examples = [f"{line(place, each.cell)}\n{prompts.quoted((each.row or {})['messages'])}" for place, each in shown.items()]
+    examples = [
+        f"{line(place, each.cell)}\n{prompts.quoted((each.row or {})['messages'])}" for place, each in shown.items()
+    ]
     prompt = prompts.written("check_items", count=len(shown), examples="\n\n".join(examples))
     return request(of.judge, prompt, prompts.written("check", about=of.pack.about), CHECKED)
 

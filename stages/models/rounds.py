@@ -18,7 +18,7 @@ Ask = Callable[[Iterable[Request], Params], dict[str, Answer]]
 
 @contextmanager
 def paid(stage: str) -> Iterator[Ask]:
-    """Ask for what is not answered. When the block ends well, the stage's file holds the answers of its rounds, no others."""
+    """Ask for what is not answered. If the block ends well, the stage's file holds the answers of all rounds, no others."""
     kept, found, runs = answers.kept(stage), dict[str, Answer](), list[str]()
 
     def ask(requests: Iterable[Request], given: Params) -> dict[str, Answer]:
