@@ -5,6 +5,7 @@ evenly as that allows: in an order of the seed's, so that a larger count keeps t
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from math import lcm
 from typing import Annotated, Any, TypeVar
@@ -68,6 +69,9 @@ OWN: dict[str, dict[str, list[str]]] = {
     "self_instruct": {"variation": ["other wording", "simpler", "more complex", "another case", "another speaker"]},
 }
 """Axes that a method has beside those of the pack."""
+
+
+BETWEEN = re.compile(r",\s*(?=[a-z_]+=)")  # two parts of a target; a value may hold a comma
 
 
 class Questions(Struct, forbid_unknown_fields=True, frozen=True):
@@ -237,7 +241,7 @@ def targeted(of: Material) -> Iterator[Cell]:
 def named(target: str, every: dict[str, list[str]]) -> dict[str, str]:
     """The values that a target names: `add`, `style=formal`, or several after commas."""
     found = {}
-    for part in target.split(","):
+    for part in BETWEEN.split(target):
         name, is_cell, value = (each.strip() for each in part.partition("="))
         axis, value = (name, value) if is_cell else ("topic", name)
         if value not in every.get(axis, []):

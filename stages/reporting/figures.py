@@ -51,6 +51,12 @@ class Tools(Struct):
     wrong_flag: bool
 
 
+class Pair(Struct):
+    """What the check `pairs` measured."""
+
+    longer: str
+
+
 class Measured(Struct):
     """The part of a row of scores that figures need; a check that was skipped is missing."""
 
@@ -58,6 +64,7 @@ class Measured(Struct):
     tools: Tools | None = None
     length: Length | None = None
     language: Language | None = None
+    pairs: Pair | None = None
 
 
 class Evidence(Struct):
@@ -83,8 +90,11 @@ def gather(sources: list[str]) -> Evidence:
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
     )
     table = pd.DataFrame.from_records(
-        [(h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.terms, bool(h.tools)) for h in heads],
-        columns=["id", "source", "topic", "method", "licence", "terms", "tools"],
+        [
+            (h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.terms, bool(h.tools), h.meta.extra)
+            for h in heads
+        ],
+        columns=["id", "source", "topic", "method", "licence", "terms", "tools", "extra"],
         index="id",
     )
     ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
@@ -96,6 +106,7 @@ def gather(sources: list[str]) -> Evidence:
     table["language"] = pd.Series(
         {i: told(*row.language.reply) for i, row in scored.items() if row.language}, dtype="object"
     )
+    table["longer"] = pd.Series({i: row.pairs.longer for i, row in scored.items() if row.pairs}, dtype="object")
     used = {i: row.tools for i, row in scored.items() if row.tools}
     for name in Tools.__struct_fields__:
         table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
@@ -161,6 +172,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "licences": counts(curated["licence"]),
         "terms": counts(curated["terms"].dropna()),
         "tools": tools(curated),
+        "preferences": preferences(curated),
         "evaluation": evaluation(evidence),
         "personal_data": totals(evidence.table["redacted"]),
         "noticed": evidence.noticed,
@@ -349,6 +361,12 @@ def tools(curated: pd.DataFrame) -> dict[str, float]:
         "unused_share": share(curated["tools_unused"].sum(), defined.sum()),
         "wrong_parallel_flags": int(curated["tools_wrong_flag"].sum()),
     }
+
+
+def preferences(curated: pd.DataFrame) -> dict[str, float]:
+    """Pairs, and the share of them whose chosen ending is the longer one: near 1, length is what they teach."""
+    longer = curated["longer"].dropna()
+    return {"pairs": len(longer), "chosen_longer_share": share(int((longer == "chosen").sum()), len(longer))}
 
 
 def splits(curated: pd.DataFrame, shares: dict[str, float]) -> dict[str, Any]:
