@@ -107,14 +107,20 @@ def prunable() -> Iterator[tuple[str, dict[str, Answer], set[str]]]:
 
 def requests(stage: str) -> list[Request] | None:
     """What a stage asks now, of the records as they are built; None if it has no function `requests`."""
+    found = asked(stage)
+    return None if found is None else found[0]
+
+
+def asked(stage: str) -> tuple[list[Request], list[str]] | None:
+    """The same, with what should be known before anything is sent."""
     module: Any = import_module(f"stages.{stage}") if stage in paths.STAGES else None
     if not hasattr(module, "requests"):
         return None
     of = params.of_stage(stage, module.Params)
     sources = [of.seeds] if stage == "generate" else list(params.sources())
     records = [record for shard in run.survivors(stage, sources) for record in run.records_of(shard)]
-    found: list[Request] = module.requests(records, of)
-    return found
+    warnings = module.warnings(records, of) if hasattr(module, "warnings") else []
+    return module.requests(records, of), warnings
 
 
 def recovered(chosen: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:

@@ -284,7 +284,8 @@ def model_lines(run: Run, asked: str, given: dict[str, Any]) -> Iterator[Line]:
     named = dict(models_in(given))
     for path, model in sorted(named.items()):
         yield Line("model", f"{path}: {model}", *known(path, model))
-    if not any(path.startswith("judge.") for path in named):
+    models = given.get("models") or {}
+    if (models | (models.get("stages") or {}).get("judge", {})).get("provider", "none") == "none":
         yield Line("model", "judge: local scorer", "verified", "rules in the stage's code, and no model")
 
 

@@ -222,6 +222,13 @@ def judged(found: Found, commit: str | None) -> Step:
     row = browse.row_in(version.content(paths.ROOT / paths.OUTPUT["judge"], commit), found.id)
     if row is None:
         return Step("judge", "not scored")
+    if row.get("score") is None:
+        said = (
+            f"verdict on the pair: {row['verdict']}"
+            if "verdict" in row
+            else f"unjudged, the answer is {row['unjudged']}"
+        )
+        return Step("judge", f"kept: {said}", evidence=row)
     off = f"; taken off: {reasons.plain(row['penalties'])}" if row.get("penalties") else ""
     return Step("judge", f"kept: score {row['score']:g} of 5{off}", evidence=row)
 

@@ -211,8 +211,13 @@ def judged(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     path = paths.ROOT / paths.OUTPUT["judge"]
     if not path.is_file():
         raise stop(f"{paths.OUTPUT['judge']}: is not there; run `make run`")
+    before = convert(params.settled(params.given())["judge"], stage.Params)
+    for key in ("rubric", "max_characters", "max_examples", "canaries", "pairs"):
+        old, new = getattr(before, key), getattr(given, key)
+        if old != new and (key != "pairs" or "off" in (old, new)):
+            raise stop(f"judge.{key}: is part of what is asked; set it in params.yaml and see `dataset plan judge`")
     facts = {row.pop("id"): convert(row, Judged) for row in shards.rows(path)}
-    return compared("judge", facts, stage.decide(facts, given, None).drops)
+    return compared("judge", facts, stage.decide(facts, given, stage.prepare(given, [], {})).drops)
 
 
 def decided(stage: ModuleType, given: Any, limit: int | None) -> Trial:

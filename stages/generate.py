@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta as Limits
 
 from stages.contract.params import seed as seed_of_project
-from stages.contract.params import stop, typed
+from stages.contract.params import stop, typed, value
 from stages.contract.record import Record
 from stages.contract.run import beside, run_rows
 from stages.generation import teacher
@@ -83,7 +83,7 @@ def material(
         raise stop(
             "params.yaml: models.stages.judge.provider: is none, and pairs and generate.check need a judge; name one"
         )
-    judged_by = rubric.of_project(params.pairs.rubric) if pairs else None
+    judged_by = rubric.of_project(value("judge.rubric", str)) if pairs else None
     return Material(seeds, pack, params, seed, settings("generate"), judge, judged_by, known)
 
 

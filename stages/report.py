@@ -17,7 +17,7 @@ from stages.contract import profiles
 from stages.contract.params import of_stage, sources, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
-from stages.reporting import figures, gate, health, page
+from stages.reporting import figures, gate, glance, health, page
 from stages.text.personal_data import KINDS, Kind, Mode, Redaction, modes_of
 from stages.text.visible import visible
 
@@ -83,7 +83,15 @@ def card(
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=False, autoescape=False)  # noqa: S701 - Markdown, see plain
     environment.filters["plain"] = plain
     template = environment.from_string(CARD_TEMPLATE.read_text("utf-8"))
-    told = {"about": about, "metrics": metrics, "gate": held, "sources": sources(), "kinds": kinds, "kept": kept}
+    told = {
+        "about": about,
+        "metrics": metrics,
+        "gate": held,
+        "judge": glance.judge(metrics["judge"]).text,
+        "sources": sources(),
+        "kinds": kinds,
+        "kept": kept,
+    }
     profile, settings = in_force
     own = [(each.path, profiles.plain(each.value), profiles.plain(each.usual)) for each in settings if each.own]
     yield template.render(**told, profile=profile, own=own).rstrip().encode()

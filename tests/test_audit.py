@@ -16,7 +16,7 @@ from stages.contract import params, paths
 from stages.contract.params import Stop
 from stages.contract.record import digest, encode
 from tests import repositories
-from tests.conftest import REPOSITORY, git
+from tests.conftest import REPOSITORY, choose, git
 from tests.repositories import example
 
 
@@ -350,14 +350,12 @@ def test_a_model_that_changed_fails_and_one_that_is_elsewhere_cannot_be_checked(
 
 
 def test_models_that_settings_name_cannot_be_checked_and_say_so(project):
-    content = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(
-        content + "judge: {provider: anthropic, model: some-model}\ndedup: {semantic: {vectors: lexical}}\n"
-    )
+    own = {"judge": {"provider": "anthropic", "model": "some-model"}}
+    choose(project, {"models": {"stages": own}, "dedup": {"semantic": {"vectors": "lexical"}}})
     save(project, "A judge")
     link("one", "train")
     found = lines(audit.audit("one"))
-    assert found["model", "judge.model: some-model"][0] == "not checkable"
+    assert found["model", "models.stages.judge.model: some-model"][0] == "not checkable"
     assert found["model", "dedup.semantic.vectors: lexical"][0] == "verified"
     assert ("model", "judge: local scorer") not in found
 

@@ -87,6 +87,7 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes(monkeypatch):
         "report": [paths.METRICS, paths.GATE, paths.CARD, paths.REPORT, paths.PLOTS],
     }
     written["dedup"].append(paths.UNRESOLVED)
+    written["judge"].append(Path(answers.relative("judge")))
     assert {name: sorted(map(str, outs)) for name, outs in written.items() if name in DVC} == {
         name: sorted(flat(stanza(name)["outs"])) for name in DVC
     }

@@ -268,9 +268,9 @@ def test_a_comment_or_the_profiles_own_value_changes_nothing_but_a_moved_value_d
         return (project / "reports/params.json").read_bytes()
 
     before, text = written(), (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(f"# said\n{text}\njudge: {{threshold: 3.5}}\n")
+    (project / "params.yaml").write_text(f"# said\n{text}\ndedup: {{threshold: 0.8}}\n")
     assert written() == before
-    (project / "params.yaml").write_text(f"{text}\njudge: {{threshold: 3.6}}\n")
+    (project / "params.yaml").write_text(f"{text}\ndedup: {{threshold: 0.81}}\n")
     assert written() != before
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from lineage.answers import requests
+from lineage.answers import asked
 from stages.contract import params
 from stages.models import budget
 from stages.models.ask import Plan
@@ -20,10 +20,13 @@ def plan(stage: str) -> None:
     given = settings(stage)
     if given.provider == "none":
         click.echo(f"{stage}: asks nothing and costs nothing, models.provider is none.")
-    elif (asked := requests(stage)) is None:
+    elif (found := asked(stage)) is None:
         click.echo(f"{stage}: asks nothing and costs nothing, stages/{stage}.py has no function `requests`.")
     else:
-        for line in lines(planned(stage, asked, given), given.model or ""):
+        requests, warnings = found
+        known = planned(stage, requests, given)
+        known.warnings = [*warnings, *known.warnings]
+        for line in lines(known, given.model or ""):
             click.echo(line)
 
 

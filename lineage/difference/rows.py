@@ -120,10 +120,10 @@ class Indexed(Struct, gc=False):
 
 
 class Judged(Struct, gc=False):
-    """A row of what the judge said."""
+    """A row of what the judge said; what is unjudged has no score."""
 
     id: str
-    score: float
+    score: float = float("nan")
 
 
 class Named(Struct, gc=False):

@@ -259,7 +259,7 @@ def run_on_all(measure: Callable[..., Any], decide: Callable[..., Decision]) -> 
     no_arguments()
     with running(measure) as (stage, given):
         prune()
-        keep_decision(stage, decided(stage, given)[0])
+        keep_decision(stage, decided(stage, given, pay=True)[0])
 
 
 def run_on_signatures(decide: Callable[..., Decision]) -> None:
@@ -279,21 +279,39 @@ def keep_decision(stage: ModuleType, decision: Decision) -> None:
     shards.put_rows(paths.dropped(name_of(stage)), decision.drops)
 
 
-def decided(stage: ModuleType, given: Any, share: float = 1.0) -> tuple[Decision, Any]:
-    """What a stage that sees all sources decides of the survivors, or of a share of them; and what it knew of them."""
+def decided(stage: ModuleType, given: Any, share: float = 1.0, pay: bool = False) -> tuple[Decision, Any]:
+    """What a stage that sees all sources decides of the survivors, or of a share of them; and what it knew of them.
+
+    Only with `pay` is a language model asked, and what it answers is written; else the answers that are kept must do.
+    """
     if not hasattr(stage, "measure"):
         return decided_on_signatures(stage, given, share)
-    prepared = stage.prepare(given) if hasattr(stage, "prepare") else None
-    work = partial(measured, measure=getattr(stage, "measure_many", stage.measure), given=given, prepared=prepared)
-    facts: dict[str, Any] = {}
     needed = stage.needed(given) if hasattr(stage, "needed") else True
     left = survivors(name_of(stage), list(params.sources()), share) if needed else []
+    prepared = prepared_for(stage, given, left, pay)
+    work = partial(measured, measure=getattr(stage, "measure_many", stage.measure), given=given, prepared=prepared)
+    facts: dict[str, Any] = {}
     for part in progress.over_files(engine.map(work, left), name_of(stage), [shard.path for shard in left]):
         facts.update(part)
     facts = dict(sorted(facts.items()))
     decision: Decision = stage.decide(facts, given, prepared)
     decision.drops = checked(decision.drops, stage, facts.__contains__)
     return decision, facts
+
+
+def prepared_for(stage: ModuleType, given: Any, left: list[Shard], pay: bool) -> Any:
+    """What a stage knows before it measures; one with `requests` is told the answers to them by their keys."""
+    if not hasattr(stage, "requests"):
+        return stage.prepare(given) if hasattr(stage, "prepare") else None
+    asking: Any = import_module("stages.models.ask")  # by name: stages that ask nothing do not depend on it
+    models = import_module("stages.models.settings").settings(name_of(stage))
+    records = [] if models.provider == "none" else [record for shard in left for record in records_of(shard)]
+    asked = stage.requests(records, given)
+    if not pay:
+        return stage.prepare(given, records, asking.kept(name_of(stage), asked))
+    for warning in stage.warnings(records, given):
+        asking.say(f"warning: {warning}")
+    return stage.prepare(given, records, asking.ask(name_of(stage), asked, models))
 
 
 def decided_on_signatures(stage: ModuleType, given: Any, share: float) -> tuple[Decision, Any]:

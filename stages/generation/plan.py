@@ -88,7 +88,6 @@ class Questions(Struct, forbid_unknown_fields=True, frozen=True):
 class Pairs(Struct, forbid_unknown_fields=True, frozen=True):
     """What the method `pairs` asks for."""
 
-    rubric: Annotated[str, Limits(description="what the judge is told of a good answer")] = "data/rubrics/general.yaml"
     words: Annotated[int, Limits(ge=1, description="both answers are asked to be about so long")] = 80
     max_length_ratio: Annotated[
         float, Limits(ge=1, description="characters of the longer answer over those of the shorter")

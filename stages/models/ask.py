@@ -5,7 +5,7 @@ budget are needed. Whatever stops a run, what was paid stays in the journal, and
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from importlib import import_module
 
@@ -59,6 +59,22 @@ def answered(
     if lacking(todo, found) and (len(found) < len(todo) or can_pay(given)):
         complete(stage, todo, found, given, run)
     return found
+
+
+def kept(stage: str, requests: Iterable[Request]) -> dict[str, Answer]:
+    """The answers to these requests that are here; nothing is asked and nothing is written."""
+    return known(stage, {key(each) for each in requests})[0]
+
+
+def known(stage: str, todo: Collection[str]) -> tuple[dict[str, Answer], Journal | None]:
+    """The answers with these keys in the stage's file and in the journal, and the journal, closed, if there is one."""
+    found = {each: answer for each, answer in answers.kept(stage).items() if each in todo}
+    if not journal.there():
+        return found, None
+    book = Journal(todo)
+    book.close()
+    answers.union(found, book.answers.values())
+    return found, book
 
 
 def run_of(stage: str, todo: Iterable[str]) -> str:
@@ -196,13 +212,8 @@ def rounds(of: Purchase, left: dict[str, Request]) -> Iterator[Outcome]:
 def plan(stage: str, requests: Iterable[Request], given: Params, run: str = "") -> Plan:
     """What the stage would ask, and what of it is answered already. Nothing is sent, and no key is needed."""
     todo = {key(each): each for each in requests}
-    found = {each: answer for each, answer in answers.kept(stage).items() if each in todo}
-    spent = 0
-    if journal.there():
-        known = Journal(todo)
-        known.close()
-        answers.union(found, known.answers.values())
-        spent = known.spent["run", run or run_of(stage, todo)]
+    found, book = known(stage, todo)
+    spent = book.spent["run", run or run_of(stage, todo)] if book else 0
     left = lacking(todo, found)
     kinds: dict[str, int] = {}
     for answer in found.values():

@@ -8,6 +8,8 @@ from pathlib import Path
 from stages.contract import params, paths
 
 LOCK = "dvc.lock"
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
+"""The MD5 of no bytes: what nobody has to pull."""
 
 
 def folder() -> Path:
@@ -45,10 +47,11 @@ def first_worktree() -> Path:
 
 
 def named(lock: bytes, path: str) -> str:
-    """The MD5 that a dvc.lock names for an output, or nothing."""
+    """The MD5 that a dvc.lock names for an output that is not empty, or nothing."""
     stages = params.mapping(lock, LOCK).get("stages") or {}
     outs = (out for stage in stages.values() for out in stage.get("outs", []))
-    return next((str(out.get("md5", "")) for out in outs if out.get("path") == path), "")
+    found = next((str(out.get("md5", "")) for out in outs if out.get("path") == path), "")
+    return "" if found == EMPTY else found
 
 
 def locked(path: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from stages.models import answers
-from stages.models.ask import answered, run_of
+from stages.models.ask import answered, kept, run_of
 from stages.models.request import Answer, Request, key
 from stages.models.settings import Params
 
@@ -19,14 +19,14 @@ Ask = Callable[[Iterable[Request], Params], dict[str, Answer]]
 @contextmanager
 def paid(stage: str) -> Iterator[Ask]:
     """Ask for what is not answered. If the block ends well, the stage's file holds the answers of all rounds, no others."""
-    kept, found, runs = answers.kept(stage), dict[str, Answer](), list[str]()
+    here, found, runs = answers.kept(stage), dict[str, Answer](), list[str]()
 
     def ask(requests: Iterable[Request], given: Params) -> dict[str, Answer]:
         todo = {key(each): each for each in requests}
         if todo and not runs:
             runs.append(run_of(stage, todo))  # the run is known by its first questions, which alone are known before
         fresh = {each: asked for each, asked in todo.items() if each not in found}
-        found.update(answered(stage, fresh, kept, given, *runs) if fresh else {})
+        found.update(answered(stage, fresh, here, given, *runs) if fresh else {})
         return found
 
     yield ask
@@ -34,11 +34,11 @@ def paid(stage: str) -> Iterator[Ask]:
 
 
 def foreseen(stage: str) -> tuple[Ask, list[Request]]:
-    """Ask nobody: the answers are those that are kept, and the list fills with all that would have been asked."""
-    kept, asked = answers.kept(stage), list[Request]()
+    """Ask nobody: the answers are those that are here, and the list fills with all that would have been asked."""
+    asked: list[Request] = []
 
     def ask(requests: Iterable[Request], given: Params) -> dict[str, Answer]:
         asked.extend(requests)
-        return {each: kept[each] for each in map(key, asked) if each in kept}
+        return kept(stage, asked)
 
     return ask, asked

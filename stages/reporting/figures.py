@@ -13,9 +13,13 @@ from stages.contract import gold, paths, shards
 from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
+from stages.models import rubric
+from stages.models.judging import kin
+from stages.models.settings import settings
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
+LOCAL = "local scorer"
 TOLD = 0.5  # confidence from which a language is counted as told
 
 
@@ -78,6 +82,7 @@ class Evidence(Struct):
     unresolved: list[dict[str, Any]] = []
     overlaps: list[dict[str, Any]] = []
     noticed: dict[str, int] = {}
+    judged: list[dict[str, Any]] = []
 
 
 head = json.Decoder(Head).decode
@@ -91,10 +96,20 @@ def gather(sources: list[str]) -> Evidence:
     )
     table = pd.DataFrame.from_records(
         [
-            (h.id, h.source, h.meta.topic, h.meta.method, h.meta.licence, h.meta.terms, bool(h.tools), h.meta.extra)
+            (
+                h.id,
+                h.source,
+                h.meta.topic,
+                h.meta.method,
+                h.meta.model,
+                h.meta.licence,
+                h.meta.terms,
+                bool(h.tools),
+                h.meta.extra,
+            )
             for h in heads
         ],
-        columns=["id", "source", "topic", "method", "licence", "terms", "tools", "extra"],
+        columns=["id", "source", "topic", "method", "model", "licence", "terms", "tools", "extra"],
         index="id",
     )
     ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
@@ -110,9 +125,8 @@ def gather(sources: list[str]) -> Evidence:
     used = {i: row.tools for i, row in scored.items() if row.tools}
     for name in Tools.__struct_fields__:
         table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
-    table["score"] = pd.Series(
-        {r["id"]: r["score"] for r in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}, dtype="float64"
-    )
+    judged = {row["id"]: row for row in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}
+    table["score"] = pd.Series({i: row["score"] for i, row in judged.items() if "score" in row}, dtype="float64")
     index = {row["id"]: row for row in shards.rows(paths.ROOT / f"{paths.CURATED}/index.jsonl")}
     table["split"] = pd.Series({i: row["split"] for i, row in index.items()}, dtype="object")
     table["kind"] = pd.Series({i: row["kind"] for i, row in index.items()}, dtype="object")
@@ -125,6 +139,7 @@ def gather(sources: list[str]) -> Evidence:
         list(shards.rows(paths.ROOT / paths.UNRESOLVED)),
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
         noticed(sources, index),
+        list(judged.values()),
     )
 
 
@@ -165,6 +180,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "reply_tokens": spread(examples["reply_tokens"]),
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
+        "judge": judge(evidence),
         "splits": splits(curated, shares),
         "topics": counts(examples["topic"].fillna("none")),
         "topic_imbalance": imbalance(examples["topic"].dropna()),
@@ -351,6 +367,30 @@ def scores(scored: pd.Series) -> dict[str, float]:
         "p75": rounded(p75),
         "below_3_share": share(int((scored < 3).sum()), len(scored)),
     }
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """Who judged and by which rubric, what it said or did not say, and the canaries that made it raise a score."""
+    given, rows = settings("judge"), evidence.judged
+    by_model = given.provider != "none"
+    examples = [row for row in rows if "verdict" not in row]
+    baited = [row["canary"] for row in rows if "canary" in row]
+    scored = evidence.table.loc[[row["id"] for row in examples], "model"].dropna() if by_model else ()
+    return {
+        "by": given.model if by_model else LOCAL,
+        "rubric": rubric.digest_of(rubric.of_project(value("judge.rubric", str))) if by_model else None,
+        "judged": sum("score" in row for row in examples),
+        "unjudged": tally(row["unjudged"] for row in examples if "unjudged" in row),
+        "pairs": tally(row["verdict"] for row in rows if "verdict" in row),
+        "canaries": len(baited),
+        "canaries_raised": sum(each["injected"] > each["plain"] for each in baited),
+        "of_its_own_kind": sum(bool(kin(given.model or "", [name])) for name in scored),
+    }
+
+
+def tally(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, by name."""
+    return dict(sorted(Counter(names).items()))
 
 
 def tools(curated: pd.DataFrame) -> dict[str, float]:

@@ -12,6 +12,7 @@ from stages.reporting.excerpt import named
 from stages.reporting.gate import Result
 from stages.reporting.reasons import meaning
 
+LOCAL = "The local scorer judged, which is rules: they find useless replies and cannot tell a wrong one."
 OWN = 3  # settings told
 State = Literal["ok", "look", "warn", "plain"]
 
@@ -73,6 +74,28 @@ def ranked(metrics: dict[str, Any], losses: dict[str, Counter[tuple[str, str]]])
         reasons = tuple((stage, reason, number) for (stage, reason), number in common)
         found.append(Loss(name, at["rows"], at["curated"], dict(by_stage), reasons))
     return sorted(found, key=lambda loss: (-loss.share, loss.source))
+
+
+def judge(found: dict[str, Any]) -> Sentence:
+    """Who judged by what, what got no judgement, and whether the judge can be trusted."""
+    if not found["rubric"]:
+        return Sentence("Judge", LOCAL, "content")
+    missing, own = found["unjudged"], found["of_its_own_kind"]
+    said = [
+        f"{found['by']} judged {count(found['judged'], 'example')} by the rubric {found['rubric']}",
+        f"{listed(missing)} unjudged" if missing else "none is unjudged",
+        f"{found['canaries_raised']} of {count(found['canaries'], 'canary', 'canaries')} raised a score",
+        *([f"of pairs it prefers {listed(found['pairs'])}"] if found["pairs"] else []),
+        *([f"{own:,} were written by a model of its own kind, which judges favour"] if own else []),
+    ]
+    failed = any(kind != "not asked" for kind in missing)
+    state: State = "warn" if found["canaries_raised"] else "look" if own or failed else "plain"
+    return Sentence("Judge", "; ".join(said) + ".", "content", state)
+
+
+def listed(counts: dict[str, int]) -> str:
+    """Names with their counts."""
+    return ", ".join(f"{name} {number:,}" for name, number in counts.items())
 
 
 def gate(held: list[Result]) -> list[Sentence]:

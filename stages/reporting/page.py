@@ -62,6 +62,7 @@ def page(
             glance.duplicates(metrics, groups),
             glance.personal(personal, metrics["personal_data"], kept),
             *glance.noticed(metrics["noticed"]),
+            glance.judge(metrics["judge"]),
             glance.records(metrics, sample),
             glance.settings(*in_force),
         ],

@@ -79,8 +79,17 @@ METHODS = {
 
 
 def of_judge(facts: dict[str, Any]) -> str:
-    """The score and what was taken off for."""
-    return f"score {facts['score']} of 5; taken off: {plain(facts['penalties'])}"
+    """The score and what it is made of, the verdict, or why there is none."""
+    if "answer" in facts:
+        return f"the model's answer is {facts['answer']}"
+    if "verdict" in facts:
+        return f"of the two endings, the model prefers the {facts['verdict']} one in both orders"
+    of = (
+        f"by dimension: {plain(facts['dimensions'])}"
+        if "dimensions" in facts
+        else f"taken off: {plain(facts['penalties'])}"
+    )
+    return f"score {facts['score']} of 5; {of}"
 
 
 def of_balance(facts: dict[str, Any]) -> str:

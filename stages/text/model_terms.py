@@ -45,6 +45,21 @@ ORDER = get_args(Terms)
 @lru_cache(1024)
 def terms_of(model: str | None) -> Terms:
     """What the maker of a model asks, told from a name such as `gpt-4o-2024-08-06` or `meta-llama/Llama-3.1-8B-Instruct`."""
-    name = (model or "").lower().rpartition("/")[2]
-    found = [terms for _, pattern, terms in FAMILIES if re.search(rf"(?<![a-z0-9])(?:{pattern})", name)]
-    return max(found, key=ORDER.index, default="unknown")
+    return max((terms for _, terms in lines_of(model)), key=ORDER.index, default="unknown")
+
+
+@lru_cache(1024)
+def makers_of(model: str | None) -> frozenset[str]:
+    """The makers whose models a name names; of one that fits none, the name itself."""
+    return frozenset(maker for maker, _ in lines_of(model)) or frozenset([bare(model)])
+
+
+def lines_of(model: str | None) -> list[tuple[str, Terms]]:
+    """Maker and terms of every line that a name fits."""
+    name = bare(model)
+    return [(maker, terms) for maker, pattern, terms in FAMILIES if re.search(rf"(?<![a-z0-9])(?:{pattern})", name)]
+
+
+def bare(model: str | None) -> str:
+    """A model's name in lower case, without who offers it."""
+    return (model or "").lower().rpartition("/")[2]
