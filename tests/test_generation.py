@@ -67,7 +67,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> Pat
 def whole(server: Server, **models: Any) -> dict[str, Any]:
     """The settings that generation reads."""
     asked = {"provider": "openai", "address": f"{server.address}/v1", "model": "writer", "timeout": 5.0, "attempts": 2}
-    return {"seed": 42, "dedup": {"floor": 0.7}, "judge": {"rubric": "data/rubrics/general.yaml"}, "models": asked | models}
+    return {
+        "seed": 42,
+        "dedup": {"floor": 0.7},
+        "judge": {"rubric": "data/rubrics/general.yaml"},
+        "models": asked | models,
+    }
 
 
 def seeds() -> list[Record]:
