@@ -184,6 +184,13 @@ def test_more_rows_keep_the_cells_of_fewer():
     assert all(cell in many for cell in few)
 
 
+def test_few_rows_of_many_topics_still_go_through_all_values():
+    found = plan.calls(material(chosen(methods={"questions": 12})))
+    asked = Counter(cell.axes["question"] for call in found for cell in call.cells)
+    assert set(asked) == set(plan.Questions().kinds)
+    assert max(asked.values()) <= 4
+
+
 def test_another_seed_draws_other_cells():
     of = material(chosen(methods={"few_shot": 12}))
     from msgspec.structs import replace

@@ -203,9 +203,10 @@ def allotted(of: Material, method: str) -> Iterator[Cell]:
     if method in VARIED:
         yield from varied(of, method, count)
         return
+    starts = {topic: place for place, topic in enumerate(of.pack.topics)}  # so that few rows of many topics differ too
     for topic, share in shares(count, counts).items():
         for number in range(share):
-            yield Cell(method, topic, drawn(axes(of, method), number, of.seed, method, topic))
+            yield Cell(method, topic, drawn(axes(of, method), starts[topic] + number, of.seed, method))
 
 
 def varied(of: Material, method: str, count: int) -> Iterator[Cell]:
