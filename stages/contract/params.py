@@ -198,7 +198,8 @@ def located(error: str, where: str) -> str:
 def advice(error: str, expected: type) -> str:
     """What to do about a wrong key or value."""
     unknown = re.search(r"unknown field `(.+?)`", error)
-    names = [field.name for field in msgspec.structs.fields(expected)] if issubclass(expected, Struct) else []
+    struct = isinstance(expected, type) and issubclass(expected, Struct)
+    names = [field.name for field in msgspec.structs.fields(expected)] if struct else []
     near = difflib.get_close_matches(unknown.group(1), names, 1) if unknown else []
     if near:
         return f"did you mean {near[0]}?"

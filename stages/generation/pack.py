@@ -19,6 +19,8 @@ OWN = ("method", "facts")
 """What `generate` itself says in a row's `extra`."""
 
 Values = Annotated[list[str], Limits(min_length=1)]
+Slot = Annotated[list[str | dict[str, str]], Limits(min_length=1)]
+"""The values of a slot: texts, or mappings whose fields belong together."""
 
 
 class Turn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,7 +57,7 @@ class Pack(Struct, forbid_unknown_fields=True, frozen=True):
     about: Annotated[str, Limits(description="the domain in one phrase", min_length=1)]
     axes: Annotated[dict[str, Values], Limits(description="what is varied; `style` is how templates speak")]
     topics: Annotated[dict[str, Topic], Limits(min_length=1)]
-    words: Annotated[dict[str, Annotated[list[str | dict[str, str]], Limits(min_length=1)]], Limits()]
+    words: Annotated[dict[str, Slot], Limits(description="what fields are filled with, drawn value by value")]
     system: Annotated[str | None, Limits(description="the system turn; that of the topic's seed when absent")] = None
     facts: Annotated[bool, Limits(description="answers state facts that somebody must check")] = False
     seeds: Annotated[
@@ -69,8 +71,15 @@ class Pack(Struct, forbid_unknown_fields=True, frozen=True):
         return {name: topic.count for name, topic in self.topics.items()}
 
 
-def pack_of(given: Any, file: str) -> Pack:
+NAMED: dict[str, Any] = {"axes": Values, "topics": Topic, "words": Slot}
+"""What the sections of a pack map names to."""
+
+
+def pack_of(given: dict[str, Any], file: str) -> Pack:
     """The pack that a file holds, or a stop that names the file and the key."""
+    for section, expected in NAMED.items():
+        for name, each in typed(given.get(section, {}), dict, section, file).items():
+            typed(each, expected, f"{section}.{name}", file)
     pack = typed(given, Pack, "", file)
     for problem in problems(pack):
         raise stop(f"{file}: {problem}")
@@ -92,7 +101,7 @@ def problems(pack: Pack) -> Iterator[str]:
                 yield f"{place}: {{{field}}} is not under words; mend the name or add it"
 
 
-def slot_problems(words: dict[str, list[str | dict[str, str]]]) -> Iterator[str]:
+def slot_problems(words: dict[str, Slot]) -> Iterator[str]:
     """A slot whose values have different fields, or a field of two slots."""
     owner: dict[str, str] = {}
     for slot, values in words.items():
@@ -147,7 +156,7 @@ def inside(value: Any, place: str) -> Iterator[tuple[str, str]]:
         yield from inside(each, f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}")
 
 
-def slots(words: dict[str, list[str | dict[str, str]]]) -> dict[str, list[str]]:
+def slots(words: dict[str, Slot]) -> dict[str, list[str]]:
     """The fields that each slot fills."""
     return {slot: sorted(values[0]) if isinstance(values[0], dict) else [slot] for slot, values in words.items()}
 
