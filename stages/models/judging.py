@@ -19,7 +19,7 @@ from stages.models.request import Answer, Request, key
 from stages.models.rubric import Rubric
 from stages.models.settings import Params as Models
 from stages.models.settings import settings
-from stages.text.model_terms import makers_of
+from stages.text.model_terms import kin
 
 CANARIES = Path(__file__).parent / "prompts/canaries.yaml"
 NOT_ASKED = "not asked"
@@ -116,18 +116,15 @@ def canary(found: Mapping[str, Answer | None], of: Judge) -> dict[str, float] | 
     return {name: overall(rubric.scores(each, of.rubric), of) for name, each in usable.items()}
 
 
-def kin(model: str, others: Iterable[str]) -> list[str]:
-    """Which of the models are of a maker of this one, and may be judged too kindly by it."""
-    return sorted({other for other in others if makers_of(other) & makers_of(model)})
-
-
 def warnings(of: Judge | None, records: Iterable[Record]) -> list[str]:
     """What should be known before money is spent: that a model is to judge what its own kind has written."""
     if of is None:
         return []
     written = {record.meta.model for record in records if record.meta.model}
     writer = settings("generate")
-    named = {writer.model} if writer.provider != "none" and writer.model else set()
-    alike = kin(of.given.model or "", written | named)
+    asks = writer.provider != "none" and (params.whole().get("generate") or {}).get("methods")
+    if asks and writer.model:
+        written.add(writer.model)
+    alike = sorted(each for each in written if kin(of.given.model or "", each))
     said = f"judge: {of.given.model} judges what {', '.join(alike)} wrote, a model of its own kind, which judges favour"
     return [f"{said}; name another maker's in models.stages.judge"] if alike else []

@@ -14,8 +14,8 @@ from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
 from stages.models import rubric
-from stages.models.judging import kin
 from stages.models.settings import settings
+from stages.text.model_terms import kin
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
@@ -384,7 +384,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         "pairs": tally(row["verdict"] for row in rows if "verdict" in row),
         "canaries": len(baited),
         "canaries_raised": sum(each["injected"] > each["plain"] for each in baited),
-        "of_its_own_kind": sum(bool(kin(given.model or "", [name])) for name in scored),
+        "of_its_own_kind": sum(kin(given.model or "", name) for name in scored),
     }
 
 

@@ -49,9 +49,12 @@ def terms_of(model: str | None) -> Terms:
 
 
 @lru_cache(1024)
-def makers_of(model: str | None) -> frozenset[str]:
-    """The makers whose models a name names; of one that fits none, the name itself."""
-    return frozenset(maker for maker, _ in lines_of(model)) or frozenset([bare(model)])
+def kin(one: str, other: str) -> bool:
+    """Whether two models are of one maker; of a name that fits no line, whether both begin with the same word."""
+    makers, others = ({maker for maker, _ in lines_of(each)} for each in (one, other))
+    if makers and others:
+        return not makers.isdisjoint(others)
+    return re.split(r"[^a-z]", bare(one))[0] == re.split(r"[^a-z]", bare(other))[0]
 
 
 def lines_of(model: str | None) -> list[tuple[str, Terms]]:
