@@ -95,11 +95,11 @@ def sign(records: list[Record], scores: list[dict[str, Any]]) -> "NDArray[np.voi
 
     table = np.zeros(len(records), COLUMNS)
     what, shingles = comparison()
-    read = [(*parts(record, what), digests_of(record)) for record in records]  # both at once look for code once
-    texts = [f"{asked}\n{said}" for asked, said, *_ in read]
+    read = [parts(record, what) for record in records]
+    texts = [f"{asked}\n{said}" for asked, said, _ in read]
     table["id"] = numbers([record.id for record in records])
-    table["minhash"] = signatures(texts, [cased for _, _, cased, _ in read], shingles)
-    digests = np.frombuffer(b"".join([digests for *_, digests in read]), COLUMNS[1:8])
+    table["minhash"] = signatures(texts, [cased for *_, cased in read], shingles)
+    digests = np.frombuffer(b"".join(digests_of(records)), COLUMNS[1:8])
     for name in digests.dtype.names or ():
         table[name] = digests[name]
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]

@@ -322,6 +322,19 @@ def test_a_text_that_is_surely_in_no_candidate_is_not_taken_for_one() -> None:
     assert lid.detect(GERMAN, frozenset({"en", "nl"}))[0] == "de"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("What is the best way to store your paint, and where should it be kept?", "en"),
+        ("Daarnaast was A Boy and His Dog ook genomineerd voor de Golden Scroll voor beste film.", "nl"),
+        ("Nach dem Film The End of the World and You gingen wir alle zusammen nach Hause.", "de"),
+        ("Write in the list: der die das und oder aber wenn weil nicht auch nur noch schon.", "de"),
+    ],
+)
+def test_english_words_say_that_a_text_is_english_only_where_they_are_many(text: str, language: str) -> None:
+    assert lid.detect(text, frozenset(checks.check("language").LANGUAGES))[0] == language
+
+
 # cut_off
 
 

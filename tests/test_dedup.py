@@ -21,7 +21,7 @@ from stages.contract import params, paths, shards, signatures
 from stages.contract.params import Stop
 from stages.contract.record import Meta, Record
 from stages.contract.run import Decision
-from stages.text import minhash, near
+from stages.text import minhash, near, same
 from stages.text.near import Bounds, near_texts
 from stages.text.shingles import fold, jaccard, letters, runs, word_runs, words
 from tests.conftest import record
@@ -554,6 +554,27 @@ def test_the_compiled_loops_give_what_the_plain_ones_give(found: list[str]) -> N
             alike = near_texts(found, Bounds(0.6, 0.3, 0.98, 3))
             outcomes.append([getattr(alike, name).tolist() for name in near.Alike.__struct_fields__])
     assert outcomes[0] == outcomes[1]
+
+
+@given(st.lists(st.text(alphabet="aBΣ'·.:,01 \n–。\u3000\xa0\x1c\u200b👍İ", max_size=12), max_size=30))
+@settings(derandomize=True, max_examples=200)
+def test_the_compiled_loop_bares_and_folds_texts_as_the_plain_functions_do(found: list[str]) -> None:
+    import_module("stages.text.kernel")  # once loaded it is used for any number of texts
+    assert same.bare_all(found) == [same.bare(text) for text in found]
+    assert same.fold_all(found) == [fold(text) for text in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is 1.5, not 15.", "it is 1.5 not 15"),
+        ("At 10:30: go, 1,000 times!", "at 10:30 go 1,000 times"),
+        ("?!", "?!"),
+        ("Ja – “gut”。好", "ja gut 好"),
+    ],
+)
+def test_a_bare_text_is_without_case_and_punctuation_but_between_digits(text: str, expected: str) -> None:
+    assert same.bare(text) == expected
 
 
 def test_short_answers_that_differ_are_not_merged() -> None:

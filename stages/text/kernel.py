@@ -139,6 +139,54 @@ def folded(data, start, stop, lower, out):  # type: ignore[no-untyped-def]
     return length, seen < 128
 
 
+@njit(cache=True, inline="always")
+def character(data, at):  # type: ignore[no-untyped-def]
+    """The character beyond ASCII that starts here, as a number, and its bytes."""
+    more = 1 if data[at] < 0xE0 else 2 if data[at] < 0xF0 else 3
+    letter = np.uint32(data[at] & (0x3F >> more))
+    for step in range(1, more + 1):
+        letter = np.uint32((letter << np.uint32(6)) | np.uint32(data[at + step] & 0x3F))
+    return letter, more + 1
+
+
+@njit(cache=True)
+def kept(data, at, start, stop):  # type: ignore[no-untyped-def]
+    """Whether a point, comma or colon stands between two digits."""
+    if data[at] != 46 and data[at] != 44 and data[at] != 58:
+        return False
+    return start < at and at + 1 < stop and 48 <= data[at - 1] <= 57 and 48 <= data[at + 1] <= 57
+
+
+@njit(cache=True)
+def squeezed(data, starts, gaps):  # type: ignore[no-untyped-def]
+    """All texts, ASCII in lower case, with one space for each run of what `gaps` names, and where each ends.
+
+    A point, comma or colon between digits is none. `gaps` is by character, of the basic plane.
+    """
+    out, ends, end = np.empty(len(data), np.uint8), np.empty(len(starts) - 1, np.int64), 0
+    for text in range(len(starts) - 1):
+        start, stop, first, at, gap = starts[text], starts[text + 1], end, starts[text], False
+        while at < stop:
+            letter, width = np.uint32(data[at]), 1
+            if letter >= 0x80:
+                letter, width = character(data, at)
+            if letter < len(gaps) and gaps[letter] and not kept(data, at, start, stop):
+                gap = end > first
+                at += width
+                continue
+            if gap:
+                out[end] = 32
+                end += 1
+                gap = False
+            out[end] = data[at] + np.uint8(32) if 65 <= letter <= 90 else data[at]
+            for more in range(1, width):
+                out[end + more] = data[at + more]
+            end += width
+            at += width
+        ends[text] = end
+    return out[:end], ends
+
+
 @njit(cache=True)
 def run_hashes(data, starts, lower):  # type: ignore[no-untyped-def]
     """Hashes of the runs of all texts, one text after the other, and where each text's runs start."""
@@ -224,17 +272,10 @@ def decoded(data, start, stop, letters):  # type: ignore[no-untyped-def]
     """Write the characters of a text in UTF-8 as numbers; how many there are."""
     count, at = 0, start
     while at < stop:
-        byte = data[at]
-        if byte < 0x80:
-            letters[count] = byte
-            at += 1
-        else:
-            more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
-            letter = np.uint32(byte & (0x3F >> more))
-            for step in range(1, more + 1):
-                letter = np.uint32((letter << np.uint32(6)) | np.uint32(data[at + step] & 0x3F))
-            letters[count] = letter
-            at += more + 1
+        letters[count], width = data[at], 1
+        if data[at] >= 0x80:
+            letters[count], width = character(data, at)
+        at += width
         count += 1
     return count
 

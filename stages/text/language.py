@@ -19,6 +19,33 @@ NORDIC = frozenset(
     {"da", "no", "sv"}
 )  # Bokmål and Nynorsk are one language here, which together may beat its neighbours
 SHORTEST = 20  # letters; below it the model guesses (measured: "Yes" is Turkish)
+FEW_SHARE = (
+    "about and because between could following from how into it of should some than that the their then there these they "
+    "this those using what when where which with would you your"
+)
+MORE = (
+    "a all also an are as at be been by can create describe each explain for generate give has have he her his if in is its "
+    "make many more most not on only or other people provide she to use used was we were while will write"
+)
+ENGLISH = frozenset(FEW_SHARE.split())
+"""Words of English that few languages share with it."""
+COMMON = ENGLISH.union(MORE.split())
+"""The same and others that are common in it."""
+OTHERS = (
+    "der das und ist nicht mit von nach zu ein eine dem den wir ich sie auf für im des le la les et est dans que "
+    "qui une pour au du sur el los las es por con del en se su il che di è non per sono nel della um uma não com "
+    "os da em ao na het een van voor ook niet zijn bij te och att det är som för av på ett til og ikke er w z nie "
+    "się jest je že az egy és hogy nem ja ei ve bir bu için dan yang dengan pada ang ng sa mga și în este cu un "
+    "sau ki ko he tá agus yr yn ac ni ti awon"
+)
+FOREIGN = frozenset(OTHERS.split()) - COMMON
+"""The commonest words of other languages: a text with one of them may quote English."""
+TELLING, SHARE = (
+    3,
+    4,
+)  # different common words among 100 characters, one of them English alone, and one in four words: of
+# 73,150 sentences in 74 other languages 10 have as many, of which six are English after all
+TOLD = 0.99  # confidence in a text that they tell
 
 
 @cache
@@ -39,6 +66,8 @@ def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
     """The likeliest language and its probability, a candidate if one is likely at all; None if the text is too short."""
     if len(text) < SHORTEST and text.isascii():
         return None, 0.0
+    if "en" in candidates and english(text[: LOOKED_AT[0]].lower().split()):
+        return "en", TOLD
     head = " ".join(text[: LOOKED_AT[-1]].split())
     if not head.isascii() and NOT_LATIN.search(head):
         return by_script(head, candidates)
@@ -49,6 +78,13 @@ def detect(text: str, candidates: frozenset[str]) -> tuple[str | None, float]:
         if share >= SURE or len(head) <= length:
             break
     return language, share
+
+
+def english(words: list[str]) -> bool:
+    """Whether the words themselves say that they are English, which takes a tenth of what asking the model does."""
+    common = len(COMMON.intersection(words))
+    many = common >= TELLING and SHARE * common >= len(words)
+    return many and not ENGLISH.isdisjoint(words) and FOREIGN.isdisjoint(words)
 
 
 def by_script(head: str, candidates: frozenset[str]) -> tuple[str | None, float]:

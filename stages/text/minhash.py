@@ -206,7 +206,7 @@ def warm_up(count: int) -> None:
         data, starts = packed(["a", "b"], ())
         hashes, firsts = fast.run_hashes(data, starts, np.ones(2, bool))
         fast.least(hashes, firsts, *permutations())
-        fast.folded_pairs(data, starts, np.ones(2, bool))
+        fast.squeezed(data, starts, np.zeros(1 << 16, bool))
 
 
 def kernel(count: int) -> ModuleType | None:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from stages.contract.record import Compare, Message, Record, compared, encode, ending, joined, prompt, spoken
+from stages.text.minhash import kernel, packed
 from stages.text.shingles import CODE, LOWER, WORD, fold, single_spaced
 
 UNFENCED = (
@@ -19,10 +20,10 @@ MARKS = (
     ".,;:!?\"'()[]…–—“”‘’«»。，、；：？！（）【】「」『』《》·¿¡"  # what a sentence is punctuated with; + - # / are not
 )
 BARE = bytes(32 if byte < 128 and chr(byte) in MARKS else LOWER[byte] for byte in range(256))
+POINTED = bytes(byte if chr(byte) in ".,:" else BARE[byte] for byte in range(256))
 OTHER_MARKS = [mark.encode() for mark in MARKS if not mark.isascii()]  # one by one: far faster than a pattern
 SHAPE = bytes(48 if 48 <= byte <= 57 else 46 if byte in b".,:" else 32 for byte in range(256))
-BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,:](?=\d)")
-HELD_BACK = {".": "\ue000", ",": "\ue001", ":": "\ue002"}  # private characters in their place
+NOT_BETWEEN_DIGITS = re.compile(rb"(?<![0-9])[.,:]|[.,:](?![0-9])")
 CLOSED = ("yes", "no", "true", "false")
 SHORT = 3  # words of an answer that is a choice, not a text
 
@@ -50,7 +51,7 @@ def has_code(text: str) -> bool:
     return "`" in text or unfenced(text)
 
 
-@lru_cache(8)
+@lru_cache(1 << 14)
 def unfenced(text: str) -> bool:
     """Whether the text holds signs of code outside a fence; asked several times of each turn."""
     return compiled(UNFENCED).search(text) is not None
@@ -74,20 +75,44 @@ def bare(text: str) -> str:
 
     A point, comma or colon between digits stays: 1.5 is not 15.
     """
-    content = text.encode()
+    content = (text if text.isascii() else text.lower()).encode()
     if b"0.0" in content.translate(SHAPE):
-        content = BETWEEN_DIGITS.sub(held_back, text).encode()
-    content = content.translate(BARE)
+        content = NOT_BETWEEN_DIGITS.sub(b" ", content).translate(POINTED)
+    else:
+        content = content.translate(BARE)
     if text.isascii():
         return single_spaced(content).decode() or text
     for mark in OTHER_MARKS:
         content = content.replace(mark, b" ")
-    return fold(content.decode()) or text
+    return " ".join(content.decode().split()) or text
 
 
-def held_back(mark: "re.Match[str]") -> str:
-    """The character that stands for a mark between digits, which is no punctuation."""
-    return HELD_BACK[mark[0]]
+def bare_all(texts: list[str]) -> list[str]:
+    """The same of many texts, in a compiled loop where there are enough."""
+    return [without or text for text, without in zip(texts, squeezed(texts, MARKS, bare), strict=True)]
+
+
+def fold_all(texts: list[str]) -> list[str]:
+    """The folded texts, as `fold` makes each."""
+    return squeezed(texts, "", fold)
+
+
+def squeezed(texts: list[str], marks: str, plain: Callable[[str], str]) -> list[str]:
+    """The texts in lower case, with one space for each run of spaces and of these marks, but between digits."""
+    fast = kernel(len(texts))
+    if not fast:
+        return list(map(plain, texts))
+    out, ends = fast.squeezed(*packed(texts, ()), gaps(marks))
+    content, stops = out.tobytes(), ends.tolist()
+    return [content[start:stop].decode() for start, stop in pairwise([0, *stops])]
+
+
+@cache
+def gaps(marks: str) -> Any:
+    """Whether each character of the basic plane is a space or one of these marks, shape (65536,)."""
+    import numpy as np
+
+    return np.array([chr(code).isspace() or chr(code) in marks for code in range(1 << 16)])
 
 
 def turns(messages: Iterable[Message], change: Callable[[str], str]) -> list[Any]:
@@ -99,14 +124,25 @@ def turns(messages: Iterable[Message], change: Callable[[str], str]) -> list[Any
     ]
 
 
-def digests_of(record: Record) -> bytes:
-    """The fields exact, folded, prompt, tools, answer, chosen and rejected of signatures.COLUMNS in a row: 64 bytes."""
-    exact, folded = (
-        short(turns(record.messages, change), turns(record.rejected, change), record.label, length=length)
-        for change, length in ((str, 16), (lambda text: outside_code(text, bare), 8))
-    )
-    asked = fold(prompt(record))
-    return exact + folded + (short(asked) if asked else bytes(8)) + choices(record) + endings(record)
+def digests_of(records: list[Record]) -> list[bytes]:
+    """The fields exact, folded, prompt, tools, answer, chosen and rejected of signatures.COLUMNS, 64 bytes a record."""
+    said = {m.content for record in records for m in (*record.messages, *record.rejected) if m.role != "system"}
+    plain = [text for text in said if not has_code(text)]
+    lowered = dict(zip(plain, bare_all(plain), strict=True))
+
+    def prose(text: str) -> str:
+        return lowered[text] if text in lowered else outside_code(text, bare)
+
+    asked = [short(text) if text else bytes(8) for text in fold_all([prompt(record) for record in records])]
+    return [
+        whole(record, str, 16) + whole(record, prose, 8) + question + choices(record) + endings(record)
+        for record, question in zip(records, asked, strict=True)
+    ]
+
+
+def whole(record: Record, change: Callable[[str], str], length: int) -> bytes:
+    """The digest of all turns of a record, what they say changed."""
+    return short(turns(record.messages, change), turns(record.rejected, change), record.label, length=length)
 
 
 def choices(record: Record) -> bytes:

@@ -32,8 +32,6 @@ PARTS = (
     "audit",
     "dask",
     "models",
-    "diff",
-    "audit",
 )
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks
