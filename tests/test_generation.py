@@ -268,7 +268,7 @@ def test_every_method_gives_rows_that_are_whole_and_say_their_cell(method, home,
         assert measure(made) is None
         assert row["model"] == "writer"
         assert row["extra"]["method"] == method
-        assert set(TASKS["axes"]) | set(OWN.get(method, {})) <= set(row["extra"])
+        assert ({"style"} if method == "evolve" else set(TASKS["axes"])) | set(OWN.get(method, {})) <= set(row["extra"])
         assert row["topic"] in TASKS["topics"]
         assert row["messages"][0]["role"] == "system"
     if method == "tool_calls":

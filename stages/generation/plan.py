@@ -15,9 +15,9 @@ from msgspec import Struct, field
 
 from stages.contract.params import stop
 from stages.contract.paths import FAILURES
-from stages.contract.record import Record, draw
+from stages.contract.record import Message, Record, draw, encode
 from stages.formats import openai
-from stages.generation.pack import Pack, shares
+from stages.generation.pack import STYLE, Pack, shares
 from stages.models import prompts
 from stages.models.request import Request, request
 from stages.models.rubric import Rubric
@@ -72,6 +72,9 @@ OWN: dict[str, dict[str, list[str]]] = {
 
 
 BETWEEN = re.compile(r",\s*(?=[a-z_]+=)")  # two parts of a target; a value may hold a comma
+
+
+GAP = re.compile(r"\n{3,}")  # what a field without text leaves
 
 
 class Questions(Struct, forbid_unknown_fields=True, frozen=True):
@@ -252,8 +255,10 @@ def named(target: str, every: dict[str, list[str]]) -> dict[str, str]:
 
 
 def axes(of: Material, method: str) -> dict[str, list[str]]:
-    """What is varied: the axes of the pack and those of the method."""
+    """What is varied: the axes of the pack and those of the method; an evolution changes one thing, and its style."""
     own = OWN.get(method, {})
+    if method == "evolve":
+        return {STYLE: of.pack.axes[STYLE], **own}
     if method == "questions":
         asked = of.asked.questions
         own = {"question": asked.kinds} | ({} if "difficulty" in of.pack.axes else {"difficulty": asked.difficulty})
@@ -301,8 +306,7 @@ def call(of: Material, method: str, cells: list[Cell], number: int) -> Call:
     prompt = prompts.written(
         "few_shot" if method == TARGETS else method,
         count=len(cells),
-        topic=topic,
-        what=of.pack.topics[topic].about if topic in of.pack.topics else "",
+        topic=named_topic(of.pack, topic),
         tool=tool or "",
         tools=prompts.quoted(tools),
         system=prompts.quoted([message["content"] for message in system]),
@@ -314,7 +318,14 @@ def call(of: Material, method: str, cells: list[Cell], number: int) -> Call:
         longest=of.asked.questions.longest,
     )
     rules = prompts.written("generation", about=of.pack.about)
-    return Call(cells, request(of.given, prompt, rules, schema(method, bool(tools))), tools, system)
+    asked = request(of.given, GAP.sub("\n\n", prompt), rules, schema(method, bool(tools)))
+    return Call(cells, asked, tools, system)
+
+
+def named_topic(pack: Pack, topic: str) -> str:
+    """A topic with what it is about."""
+    about = pack.topics[topic].about if topic in pack.topics else ""
+    return f"{topic} ({about})" if about else topic or "any"
 
 
 def instructions(pack: Pack, form: Record | None) -> list[dict[str, Any]]:
@@ -339,9 +350,15 @@ def window(values: list[T], size: int, number: int) -> list[T]:
 
 
 def shown(seed: Record) -> dict[str, Any]:
-    """A seed as it is shown: without its tools and its system turn, which stand apart."""
-    messages = [openai.written(message) for message in seed.messages if message.role != "system"]
+    """A seed in the form that is asked for: without its tools and its system turn, which stand apart."""
+    messages = [message_shown(message) for message in seed.messages if message.role != "system"]
     return {"topic": seed.meta.topic, "messages": messages}
+
+
+def message_shown(message: Message) -> dict[str, Any]:
+    """One message of a seed."""
+    calls = [{"name": call.name, "arguments": encode(call.arguments).decode()} for call in message.tool_calls]
+    return {"role": message.role, "content": message.content} | ({"calls": calls} if calls else {})
 
 
 def line(place: int, cell: Cell) -> str:
