@@ -177,6 +177,13 @@ def test_all_seeds_are_varied_in_turn():
     assert len({cell.seed.id for call in found for cell in call.cells if cell.seed}) == len(seeds())
 
 
+def test_seeds_of_another_domain_are_not_shown_if_the_pack_stands_alone():
+    own = record("How often?", "Once a week.", meta={"topic": "water"})
+    [call, *_] = plan.calls(material(chosen(methods={"few_shot": 2}), CARE, of=[*seeds(), own]))
+    assert "Once a week." in call.request.prompt
+    assert not any(encode(each.messages[1].content).decode() in call.request.prompt for each in seeds())
+
+
 def test_more_rows_keep_the_cells_of_fewer():
     few, many = (
         [cell for call in plan.calls(material(chosen(methods={"evolve": n}))) for cell in call.cells] for n in (5, 9)

@@ -78,9 +78,9 @@ GAP = re.compile(r"\n{3,}")  # what a field without text leaves
 
 
 class Questions(Struct, forbid_unknown_fields=True, frozen=True):
-    """What the method `questions` asks for. `difficulty` is used where the pack has no such axis."""
+    """What the method `questions` asks for. The axes `question` and `difficulty` of a pack go before these."""
 
-    kinds: Annotated[list[str], Limits(min_length=1)] = field(
+    kinds: Annotated[list[str], Limits(min_length=1, description="the axis `question`")] = field(
         default_factory=lambda: ["what", "how", "why", "compare", "analyse"]
     )
     difficulty: Annotated[list[str], Limits(min_length=1)] = field(default_factory=lambda: ["easy", "medium", "hard"])
@@ -186,8 +186,8 @@ def unknown(method: str) -> str:
 
 def lacking(of: Material, method: str) -> str:
     """What a method cannot do without and does not have."""
-    if method in VARIED and not of.seeds:
-        return "it varies seeds, and the source generate.seeds has no record; add some, or take the method out"
+    if method in VARIED and not fitting(of):
+        return "it varies seeds, and no record of generate.seeds is on a topic of the pack; add some, or take it out"
     if method == "failures" and not of.failures:
         return f"{FAILURES} names none; add some, or take the method out"
     if method == "tool_calls" and not any(topic.tool for topic in of.pack.topics.values()):
@@ -214,7 +214,7 @@ def allotted(of: Material, method: str) -> Iterator[Cell]:
 
 def varied(of: Material, method: str, count: int) -> Iterator[Cell]:
     """Cells that take all seeds in turn, in an order of the seed's."""
-    order = shuffled(of.seeds, of.seed, method)
+    order = shuffled(fitting(of), of.seed, method)
     for number in range(count):
         seed = order[number % len(order)]
         own = drawn(axes(of, method), number, of.seed, method)
@@ -261,8 +261,8 @@ def axes(of: Material, method: str) -> dict[str, list[str]]:
         return {STYLE: of.pack.axes[STYLE], **own}
     if method == "questions":
         asked = of.asked.questions
-        own = {"question": asked.kinds} | ({} if "difficulty" in of.pack.axes else {"difficulty": asked.difficulty})
-    return {**of.pack.axes, **own}
+        own = {"question": asked.kinds, "difficulty": asked.difficulty}
+    return {**own, **of.pack.axes}
 
 
 def drawn(axes: dict[str, list[str]], number: int, seed: int, *what: str) -> dict[str, str]:
@@ -337,11 +337,16 @@ def instructions(pack: Pack, form: Record | None) -> list[dict[str, Any]]:
 
 def chosen(of: Material, topic: str, method: str, number: int) -> list[Record]:
     """The seeds that a request shows: half of them of its topic, and with the requests of a method all seeds in turn."""
-    own = [seed for seed in of.seeds if seed.meta.topic == topic]
+    own = [seed for seed in fitting(of) if seed.meta.topic == topic]
     first = window(shuffled(own, of.seed, method, topic), SHOWN // 2, number)
-    rest = shuffled(of.seeds, of.seed, method)
+    rest = shuffled(fitting(of), of.seed, method)
     second = window(rest, SHOWN - len(first), number)
     return [*first, *(seed for seed in second if seed not in first)]
+
+
+def fitting(of: Material) -> list[Record]:
+    """The seeds that show what rows are to be like: all, or, if the pack stands alone, those on its topics."""
+    return [seed for seed in of.seeds if of.pack.seeds or seed.meta.topic in of.pack.topics]
 
 
 def window(values: list[T], size: int, number: int) -> list[T]:
