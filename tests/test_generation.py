@@ -21,6 +21,7 @@ from stages.generate import Params, make, requests
 from stages.generation import plan
 from stages.generation.items import LOSSES, longest_common, rouge
 from stages.generation.plan import METHODS, OWN, TARGETS
+from stages.models.request import request
 from stages.models.rounds import paid
 from stages.models.settings import Params as Models
 from tests import model_server, writer
@@ -333,6 +334,7 @@ def test_without_a_provider_nobody_is_asked_and_the_templates_are_the_same(home,
     assert encode(generated(asked)) == encode(alone) == encode(with_model[:20])
     assert server.calls == sent
     assert "models.provider is none" in capsys.readouterr().err
+    assert {row["model"] for row in alone} == {None}, "else collect takes the declared field for misspelt"
 
 
 # what goes wrong
@@ -372,6 +374,57 @@ def test_a_wrong_item_is_asked_for_once_more_and_told_what_was_wrong(change, sai
     [again] = [prompt for prompt in server.asked if not first(prompt)]
     assert said in again.partition("Write these again")[2]
     assert re.findall(r"^\d+\.", again.partition("Write these again")[2], re.MULTILINE) == ["2."]
+
+
+@pytest.mark.parametrize(
+    ("asked", "change", "said"),
+    [
+        ({"targets": {"add": 2}}, lambda messages: [messages[0], messages[-1]], "the tool add_task is not called"),
+        ({"methods": {"conversations": 2}}, lambda messages: messages[:-2], "it has 2 turns, not 4"),
+        (
+            {"methods": {"questions": 2}},
+            lambda messages: [messages[0], messages[0] | {"role": "assistant"}],
+            "has 10 words",
+        ),
+        (
+            {"methods": {"few_shot": 2}},
+            lambda messages: [messages[-1], *messages],
+            "user and assistant do not take turns",
+        ),
+    ],
+)
+def test_an_item_that_is_not_what_its_cell_says_is_asked_for_once_more(asked, change, said, home, server):
+    server.reply = spoiled(lambda item: {**item, "messages": change(item["messages"])}, of=first)
+    assert len(generated(chosen(**asked))) == 2
+    again = [prompt.partition("Write these again")[2] for prompt in server.asked if not first(prompt)]
+    assert all(said in each for each in again)
+    assert again
+
+
+def test_of_an_item_that_comes_twice_the_first_is_taken(home, server):
+    def reply(prompt: str) -> str:
+        made = json.loads(writer.write(prompt))
+        later = json.loads(json.dumps(made).replace("Ba", "Zo").replace("Do", "Zi"))
+        return json.dumps({"items": [*made["items"], *later["items"]]})
+
+    server.reply = reply
+    before = generated(chosen(methods={"few_shot": 8}), CARE, of=[])
+    server.reply = writer.write
+    (home / "data/answers/generate.jsonl").unlink()
+    for path in home.rglob("journal.jsonl"):
+        path.unlink()
+    assert generated(chosen(methods={"few_shot": 8}), CARE, of=[]) == before
+
+
+def test_a_question_of_an_earlier_round_is_not_asked_again_in_a_later_one(home, server):
+    server.orders = lambda prompt, before: "prose"
+    given = Models(**whole(server)["models"])
+    asked = [request(given, "Write something.", schema=plan.schema("pairs", False))]
+    with paid("generate") as ask:
+        first_round = dict(ask(asked, given))
+        sent = server.calls
+        assert ask(asked, given) == first_round
+        assert server.calls == sent == 2, "the question, and once more with its fault named"
 
 
 def test_an_item_that_stays_wrong_is_lost_after_one_repair(home, server, capsys):
