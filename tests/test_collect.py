@@ -775,11 +775,11 @@ def test_the_object_of_extra_field_is_kept_redacted_and_without_names_that_are_t
 
 def test_parents_are_ids_or_the_row_is_a_drop(tmp_path: Path) -> None:
     ids = ["0" * 32, "f" * 32]
-    for given, kept in [(ids, ids), ([*ids[::-1], ids[0]], ids), (None, []), ([], [])]:
-        [found] = read(put(tmp_path, "rows.jsonl", row(parents=given)), parents_field="parents")
+    for said, kept in [(ids, ids), ([*ids[::-1], ids[0]], ids), (None, []), ([], [])]:
+        [found] = read(put(tmp_path, "rows.jsonl", row(parents=said)), parents_field="parents")
         assert found.meta.parents == kept
-    for given in ["0" * 32, ["0"], [EMAIL], [7], {"0": 1}]:
-        assert read(put(tmp_path, "rows.jsonl", row(parents=given)), parents_field="parents") == ["wrong_type"]
+    for said in ["0" * 32, ["0"], [EMAIL], [7], {"0": 1}]:
+        assert read(put(tmp_path, "rows.jsonl", row(parents=said)), parents_field="parents") == ["wrong_type"]
 
 
 def test_a_row_among_templates_that_names_a_model_was_written_by_it(tmp_path: Path) -> None:
