@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from stages.checks.structure import measure
-from stages.contract import params, paths
+from stages.contract import params, paths, shards
 from stages.contract.params import Stop
-from stages.contract.record import Record, encode
+from stages.contract.record import Record, decode_record, encode, kind
 from stages.formats import openai, preference
 from stages.generate import Params, make, requests
 from stages.generation import plan
@@ -25,7 +25,7 @@ from stages.models.request import request
 from stages.models.rounds import paid
 from stages.models.settings import Params as Models
 from tests import model_server, writer
-from tests.conftest import REPOSITORY, SAMPLE, json_lines, record
+from tests.conftest import REPOSITORY, SAMPLE, choose, json_lines, record, stage
 from tests.model_server import Server
 
 TASKS = params.read_yaml(SAMPLE / "data/packs/tasks.yaml")
@@ -606,6 +606,36 @@ def test_the_plan_knows_the_first_round_and_after_a_run_all_of_it(home, server):
     after = requests(seeds(), asked)
     assert before == after[: len(before)]
     assert len(after) == len(json_lines(home / "data/answers/generate.jsonl")) > len(before)
+
+
+# the stage
+
+
+def test_the_stage_asks_and_collect_reads_what_came(project: Path, server: Server):
+    (project / ".dvc").mkdir()
+    (project / "data/models.yaml").write_text(PRICES)
+    asked = {"few_shot": 2, "evolve": 2, "pairs": 2}
+    choose(project, {"models": whole(server)["models"], "generate.methods": asked, "generate.count": 8})
+    own = {"OPENAI_API_KEY": model_server.KEY, "DVC_GLOBAL_CONFIG_DIR": str(project / "nowhere")}
+    for name in ("collect", "measure", "filter"):
+        stage(project, name, "seeds")
+    done = stage(project, "generate", **own)
+    assert "generate: few_shot: asked 2, written 2" in done.stderr
+    before, sent = (project / paths.OUTPUT["generate"]).read_bytes(), server.calls
+    stage(project, "generate")  # without a key
+    assert (project / paths.OUTPUT["generate"]).read_bytes() == before
+    assert server.calls == sent
+    stage(project, "collect", "generated")
+    found = [
+        decode_record(line) for path in shards.of(project / "data/records/generated") for line in shards.lines(path)
+    ]
+    assert Counter(each.meta.extra["method"] for each in found) == {"template": 8} | asked
+    assert {each.meta.method for each in found if each.meta.model} == {"model"}
+    assert {each.meta.terms for each in found if each.meta.model} == {"unknown"}
+    assert {kind(each) for each in found if each.meta.extra["method"] == "pairs"} == {"preference"}
+    known = {decode_record(line).id for line in shards.lines(project / "data/records/seeds/00000.jsonl")}
+    assert {parent for each in found for parent in each.meta.parents} <= known
+    assert sum(bool(each.meta.parents) for each in found) == 2
 
 
 # likeness
