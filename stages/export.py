@@ -3,7 +3,8 @@
 `data/curated` holds OpenAI messages and nothing else, sorted by id, with an index and all drops beside them. What a
 consumer's format cannot hold is left out of that export only, and counted by what would have been lost. What `licences` does
 not allow is in none of them: it is a drop of this stage, so that one dataset can go out under several conditions.
-`data/lookup.jsonl` tells which records a text or a person stands in, by digests.
+`data/lookup.jsonl` tells which records a text or a person stands in, by digests; `data/fact_check.jsonl` lists answers that
+state facts and that somebody is to check.
 """
 
 from collections import Counter, defaultdict
@@ -15,11 +16,11 @@ from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages import formats
-from stages.contract import engine, paths, progress
-from stages.contract.params import sources
-from stages.contract.paths import CURATED, EXPORTS, LOOKUP, SPLITS, all_drops
-from stages.contract.record import Drop, Record, encode, keys, kind
-from stages.contract.run import Shard, records_of, run_report, survivors
+from stages.contract import engine, facts, paths, progress
+from stages.contract.params import seed, sources
+from stages.contract.paths import CURATED, EXPORTS, FACT_CHECK, LOOKUP, SPLITS, all_drops
+from stages.contract.record import Drop, Record, encode, keys, kind, prompt, reply
+from stages.contract.run import Shard, records_of, records_with, run_report, survivors
 from stages.contract.shards import drops, rows
 from stages.text import licences
 from stages.text.licences import Allowed
@@ -40,6 +41,9 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     licences: Annotated[Allowed | None, Limits(description="null lets everything out that filter.licence took in")] = (
         None
     )
+    fact_check: Annotated[
+        int, Limits(ge=0, description="how many of the rows that state facts somebody is to check")
+    ] = 20
 
 
 class Written(Struct):
@@ -51,6 +55,7 @@ class Written(Struct):
     line: bytes
     exports: dict[str, bytes | str]
     keys: set[str] = set()
+    facts: bool = False
     drop: Drop | None = None
 
 
@@ -69,7 +74,12 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     index = (encode(indexed(each, split[each.id])) for each in found)
     here = (each.drop for each in read if each.drop)
     dropped = map(encode, sorted((*drops(all_drops(list(sources()))), *here), key=lambda drop: drop.id))
-    beside = {f"{CURATED}/index.jsonl": index, f"{CURATED}/dropped.jsonl": dropped, LOOKUP: lookup(found)}
+    beside: dict[str, Iterable[bytes]] = {
+        f"{CURATED}/index.jsonl": index,
+        f"{CURATED}/dropped.jsonl": dropped,
+        LOOKUP: lookup(found),
+    }
+    beside[FACT_CHECK] = fact_check([each.id for each in found if each.facts], params.fact_check)
     return {**files, **exports(found, split, params), **beside}
 
 
@@ -81,7 +91,8 @@ def written(shard: Shard, params: Params) -> list[Written]:
 def outgoing(record: Record, shapes: tuple[str, ...]) -> Written:
     """A record in all its outgoing forms."""
     line = encode(formats.shape(SHAPES[kind(record)]).write(record))
-    return Written(record.id, record.source, kind(record), line, exported(record, shapes), keys(record))
+    lines = exported(record, shapes)
+    return Written(record.id, record.source, kind(record), line, lines, keys(record), facts.states_facts(record))
 
 
 def left_out(record: Record, params: Params) -> Written | None:
@@ -123,6 +134,17 @@ def lookup(found: list[Written]) -> Iterator[bytes]:
     """Each key with each record that has it, in the order of the keys."""
     pairs = sorted((key, each.id) for each in found for key in each.keys)
     return (encode({"id": identifier, "key": key}) for key, identifier in pairs)
+
+
+def fact_check(stating: list[str], size: int) -> list[bytes]:
+    """What a person needs to check some of the records that state facts."""
+    drawn = facts.drawn(stating, size, seed())
+    read = {record.id: record for record in records_with(drawn)} if drawn else {}
+    asked = ((each, read[each]) for each in drawn)
+    return [
+        encode({"id": each, "topic": record.meta.topic, "question": prompt(record), "answer": reply(record)})
+        for each, record in asked
+    ]
 
 
 def exports(found: list[Written], split: dict[str, str], params: Params) -> dict[str, list[bytes]]:

@@ -183,6 +183,8 @@ def test_the_gate(card, built, drops, records, kept) -> None:
         len(examples(kept)),
         len((built / "data/eval/gold.jsonl").read_text().splitlines()),
         0,  # confirmed leaks: the sample has no verdicts
+        0,  # facts to be checked, and facts found wrong: its packs state none
+        0,
         round(sum(drop["stage"] == "dedup" for drop in drops) / len(records), 3),
         *(
             len([row for row in json_lines(built / "data/unresolved.jsonl") if row["kind"].startswith(kind)])

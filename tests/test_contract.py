@@ -83,7 +83,7 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes(monkeypatch):
             name: [paths.dropped(name), *([paths.OUTPUT[name]] if name in paths.OUTPUT else [])]
             for name in paths.GLOBAL
         },
-        "export": [paths.CURATED, paths.EXPORTS, paths.LOOKUP],
+        "export": [paths.CURATED, paths.EXPORTS, paths.LOOKUP, paths.FACT_CHECK],
         "report": [paths.METRICS, paths.GATE, paths.CARD, paths.REPORT, paths.PLOTS],
     }
     written["dedup"].append(paths.UNRESOLVED)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,8 +112,8 @@ WRONG: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "no topics": ([("topics", {})], "p.yaml: topics: expected `object` of length >= 1"),
     "an unknown field": ([("abuot", "x")], "p.yaml: object contains unknown field `abuot`; did you mean about?"),
     "an unknown field of a topic": (
-        [("topics.add.sya", {})],
-        "p.yaml: topics.add: object contains unknown field `sya`; did you mean say?",
+        [("topics.add.wasy", {})],
+        "p.yaml: topics.add: object contains unknown field `wasy`; did you mean ways?",
     ),
     "a count of nothing": ([("topics.add.count", 0)], "p.yaml: topics.add.count: expected `int` >= 1"),
     "a style that nothing is said in": (
@@ -332,3 +333,28 @@ def test_all_java_compiles_and_gives_what_the_pack_says(tmp_path: Path) -> None:
     for command in (["javac", "-nowarn", "Main.java"], ["java", "-cp", ".", "Main"]):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+# what the docs say of packs
+
+DOCS = (REPOSITORY / "docs/packs.md").read_text()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_docs_name_each_packs_topics_and_counts(name: str) -> None:
+    found = pack(name)
+    row = next(line for line in DOCS.splitlines() if line.startswith(f"| `{name}`"))
+    about, counts, seeds, stating = [cell.strip() for cell in row.split("|")[2:6]]
+    assert (about, seeds == "yes", stating == "yes") == (found.about, found.seeds, found.facts)
+    if name == "code":
+        each = dict(part.split() for part in counts.removeprefix("for each language: ").split(", "))
+        told = {f"{language}_{kind}": n for language in ("python", "javascript", "java") for kind, n in each.items()}
+    else:
+        told = dict(part.split() for part in counts.split(", "))
+    assert {topic: int(count) for topic, count in told.items()} == found.counts
+
+
+def test_the_pack_in_the_docs_gives_rows(use_params: Any) -> None:
+    use_params(FLOOR)
+    written = yaml.safe_load(DOCS.split("## Write your own\n\n```yaml\n")[1].split("```")[0])
+    assert len(make([], Params("seeds", "docs/packs.md", 6), 42, written)) == 6

@@ -19,7 +19,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands by name."""
-        return sorted(file.stem.rstrip("_") for file in FOLDER.glob("[!_]*.py"))
+        return sorted(file.stem.rstrip("_").replace("_", "-") for file in FOLDER.glob("[!_]*.py"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with what it does."""
@@ -36,7 +36,8 @@ class Commands(click.Group):
 
 def file_of(name: str) -> str:
     """The module of a command; a name that Python keeps for itself ends in an underscore there, as `try_` does."""
-    return name if (FOLDER / f"{name}.py").is_file() else f"{name}_"
+    stem = name.replace("-", "_")
+    return stem if (FOLDER / f"{stem}.py").is_file() else f"{stem}_"
 
 
 def purpose(name: str) -> str:

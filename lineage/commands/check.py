@@ -5,8 +5,9 @@ from importlib import import_module
 import click
 
 from stages import checks, filter
-from stages.contract import gold, params, profiles
+from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.paths import STAGES
+from stages.generation.pack import pack_of
 from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 
@@ -26,11 +27,15 @@ def problems() -> None:
     gate.in_force()
     health.in_force()
     gold.verdicts(gold.frozen())
+    facts.verdicts()
+    if params.whole().get("generate"):
+        pack = params.value("generate.pack", str)
+        pack_of(params.read_yaml(paths.ROOT / pack), pack)
 
 
 @click.command()
 def check() -> None:
-    """Check params.yaml, the sources' paths and the pins of the evaluation sets."""
+    """Check params.yaml, the sources' paths, the pins of the evaluation sets, verdicts and the pack."""
     problems()
     own = sum(each.own for each in profiles.settings(params.whole()))
     said = f"profile {params.whole()['profile']}, {own} of its values changed"

@@ -42,7 +42,7 @@ def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Co
         if folder is not None:
             return folder, "the files of both sides", []
         return version.ours, "", [Conflict(path, f"DVC cannot join the two: {problem}; {choose(path, 'dvc checkout')}")]
-    if (path.startswith(SOURCES) and path.endswith(".jsonl")) or path in (paths.VERDICTS, paths.PINS):
+    if (path.startswith(SOURCES) and path.endswith(".jsonl")) or path in (paths.VERDICTS, paths.FACTS, paths.PINS):
         if found := rows.union(version.base or b"", version.ours, version.theirs):
             return found[0], f"{found[1]} rows of ours, then {found[2]} of {branch}", []
         return version.ours, "", [Conflict(path, f"a side changed rows or took some out; {choose(path)}")]

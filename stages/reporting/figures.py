@@ -9,7 +9,7 @@ import pandas as pd
 from msgspec import Raw, Struct, json
 
 from stages import filter
-from stages.contract import gold, paths, shards
+from stages.contract import facts, gold, paths, shards
 from stages.contract.params import value
 from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
@@ -83,6 +83,7 @@ class Evidence(Struct):
     overlaps: list[dict[str, Any]] = []
     noticed: dict[str, int] = {}
     judged: list[dict[str, Any]] = []
+    fact_check: list[str] = []
 
 
 head = json.Decoder(Head).decode
@@ -95,21 +96,8 @@ def gather(sources: list[str]) -> Evidence:
         head(line) for source in sources for path in shards.of(paths.records(source)) for line in shards.lines(path)
     )
     table = pd.DataFrame.from_records(
-        [
-            (
-                h.id,
-                h.source,
-                h.meta.topic,
-                h.meta.method,
-                h.meta.model,
-                h.meta.licence,
-                h.meta.terms,
-                bool(h.tools),
-                h.meta.extra,
-            )
-            for h in heads
-        ],
-        columns=["id", "source", "topic", "method", "model", "licence", "terms", "tools", "extra"],
+        [(*told_of(h.meta), h.id, h.source, bool(h.tools)) for h in heads],
+        columns=["topic", "method", "model", "licence", "terms", "facts", "extra", "id", "source", "tools"],
         index="id",
     )
     ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
@@ -140,7 +128,14 @@ def gather(sources: list[str]) -> Evidence:
         list(shards.rows(paths.ROOT / paths.OUTPUT["decontaminate"])),
         noticed(sources, index),
         list(judged.values()),
+        [row["id"] for row in shards.rows(paths.ROOT / paths.FACT_CHECK)],
     )
+
+
+def told_of(meta: Meta) -> tuple[Any, ...]:
+    """What figures need of what is known of a record."""
+    stated = meta.extra.get("facts") is True
+    return meta.topic, meta.method, meta.model, meta.licence, meta.terms, stated, meta.extra
 
 
 def replaced(sources: list[str]) -> Iterator[dict[str, Any]]:
@@ -190,6 +185,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "tools": tools(curated),
         "preferences": preferences(curated),
         "evaluation": evaluation(evidence),
+        "facts": checked_facts(evidence, curated),
         "personal_data": totals(evidence.table["redacted"]),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
@@ -208,6 +204,20 @@ def evaluation(evidence: Evidence) -> dict[str, Any]:
         "doubtful": sum(row["doubtful"] for row in evidence.overlaps),
         "false_alarms": sum(row["verdict"] == "false_alarm" for row in evidence.overlaps),
         "confirmed_leaks": len(gold.confirmed() & evidence.index.keys()),
+    }
+
+
+def checked_facts(evidence: Evidence, curated: pd.DataFrame) -> dict[str, int]:
+    """Curated records that state facts, how many of them are to be checked and are not yet, and those found wrong."""
+    found = facts.verdicts()
+    listed = Counter(found.get(identifier, "unchecked") for identifier in evidence.fact_check)
+    return {
+        "records": int(curated["facts"].sum()),
+        "listed": listed.total(),
+        "right": listed["right"],
+        "unsure": listed["unsure"],
+        "unchecked": listed["unchecked"] + listed["unsure"],
+        "wrong": sum(found[identifier] == "wrong" for identifier in found.keys() & evidence.index.keys()),
     }
 
 
