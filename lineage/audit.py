@@ -320,7 +320,7 @@ def known(path: str, model: str) -> tuple[Verdict, str]:
     """What can be said of a model that settings name."""
     if model == "lexical":
         return "verified", "computed from the records by the stage's code"
-    stage = path.partition(".")[0]
+    stage = path.removeprefix("models.stages.").partition(".")[0].replace("models", "the stages that ask it")
     return "not checkable", f"its maker keeps it; what it gave is in the outputs of {stage}"
 
 

@@ -23,8 +23,9 @@ from stages.models.ask import say
 from stages.models.request import Request
 from stages.models.rounds import Ask, foreseen, paid
 from stages.models.settings import settings
+from stages.text.model_terms import kin
 
-__all__ = ["REASONS", "Params", "foreseen", "make", "paid", "requests"]
+__all__ = ["REASONS", "Params", "foreseen", "make", "paid", "requests", "warnings"]
 REASONS: dict[str, str] = {}
 
 
@@ -53,6 +54,8 @@ def make(
     if settings("generate").provider == "none":
         say("generate: models.provider is none, so generate.methods and generate.targets ask nobody")
         return rows
+    for warning in warnings(seeds, params):
+        say(f"warning: {warning}")
     return rows + teacher.model_rows(material(seeds, pack, params, seed, failures), rows, ask)
 
 
@@ -65,6 +68,17 @@ def requests(records: Iterable[Record], params: Params) -> list[Request]:
         rows = template_rows(seeds, pack, params.count, seed_of_project(), params.pack)
         teacher.written(material(seeds, pack, params, seed_of_project(), failures), rows, ask)
     return asked
+
+
+def warnings(records: Iterable[Record], params: Params) -> list[str]:
+    """What should be known before a model is asked: that one is to judge what its own kind writes."""
+    writer, judge = settings("generate").model, settings("judge").model
+    if not (params.check or params.methods.get("pairs")) or not (writer and judge and kin(judge, writer)):
+        return []
+    return [
+        f"generate: {judge} judges what {writer} writes, a model of its own kind, which judges favour; name another maker's "
+        "in models.stages.judge"
+    ]
 
 
 def wanted(params: Params) -> bool:

@@ -355,7 +355,8 @@ def test_models_that_settings_name_cannot_be_checked_and_say_so(project):
     save(project, "A judge")
     link("one", "train")
     found = lines(audit.audit("one"))
-    assert found["model", "models.stages.judge.model: some-model"][0] == "not checkable"
+    name = "models.stages.judge.model: some-model"
+    assert found["model", name] == ("not checkable", "its maker keeps it; what it gave is in the outputs of judge")
     assert found["model", "dedup.semantic.vectors: lexical"][0] == "verified"
     assert ("model", "judge: local scorer") not in found
 

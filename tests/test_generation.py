@@ -17,7 +17,7 @@ from stages.contract import params, paths, shards
 from stages.contract.params import Stop
 from stages.contract.record import Record, decode_record, encode, kind
 from stages.formats import openai, preference
-from stages.generate import Params, make, requests
+from stages.generate import Params, make, requests, warnings
 from stages.generation import plan
 from stages.generation.items import LOSSES, longest_common, rouge
 from stages.generation.plan import METHODS, OWN, TARGETS
@@ -521,13 +521,21 @@ def test_a_second_model_sees_every_row_and_what_it_does_not_call_good_is_left_ou
     assert told(capsys) == {TARGETS: {"asked": 3, "written": 1, "not_good": 2}}
 
 
-def test_the_second_model_is_the_judges_and_reads_rows_as_data(home, server, monkeypatch):
+def test_the_second_model_is_the_judges_and_reads_rows_as_data(home, server, monkeypatch, capsys):
     monkeypatch.setattr(params, "whole", lambda: whole(server, stages={"judge": {"model": "judge"}}))
     (home / "data/models.yaml").write_text(PRICES + PRICES.replace("writer", "judge"))
     generated(chosen(targets={"add": 2}, check=True))
     by_model = {body["model"]: body["messages"][-1]["content"] for body in server.bodies}
     assert by_model["judge"].startswith("Check these 2")
+    assert "warning" not in capsys.readouterr().err
     assert len(re.findall(r"^<data-[0-9a-f]{32}>$", by_model["judge"], re.MULTILINE)) == 2
+
+
+def test_a_judge_of_the_writers_own_kind_is_warned_of(home, server, monkeypatch):
+    own = {"model": "claude-haiku-5-5", "stages": {"judge": {"model": "claude-opus-5-5"}}}
+    monkeypatch.setattr(params, "whole", lambda: whole(server, **own))
+    assert "judges what claude-haiku-5-5 writes" in warnings([], chosen(methods={"pairs": 1}))[0]
+    assert warnings([], chosen(methods={"few_shot": 1})) == []
 
 
 @pytest.mark.parametrize(

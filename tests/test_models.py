@@ -211,6 +211,12 @@ def test_a_clone_that_has_not_pulled_stops_instead_of_paying(home, server):
     assert cache.objects(md5) == []
 
 
+def test_a_lock_that_names_no_answers_has_nothing_to_be_pulled(home, server):
+    given = settings(server)
+    lock(home, b"")
+    assert len(ask("judge", asked(given, 3), given)) == 3
+
+
 def test_answers_that_the_lock_names_are_taken_from_the_cache(home, server):
     given = settings(server)
     first = ask("judge", asked(given, 3), given)

@@ -63,7 +63,14 @@ def answered(
 
 def kept(stage: str, requests: Iterable[Request]) -> dict[str, Answer]:
     """The answers to these requests that are here; nothing is asked and nothing is written."""
-    return known(stage, {key(each) for each in requests})[0]
+    todo = {key(each) for each in requests}
+    found = known(stage, todo)[0]
+    if len(found) < len(todo):
+        say(
+            f"{stage}: {len(todo) - len(found)} of {len(todo)} answers are not here and nobody is asked in a trial; "
+            f"`dataset plan {stage}` tells what they cost"
+        )
+    return found
 
 
 def known(stage: str, todo: Collection[str]) -> tuple[dict[str, Answer], Journal | None]:

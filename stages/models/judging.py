@@ -87,9 +87,10 @@ def questions(record: Record, of: Judge) -> dict[str, Request]:
     shown = rubric.shown(record, of.most)
     asked = {"example": shown}
     if record.id in of.canaries:
-        empty = {name: each for name, each in shown.items() if name != "left_out"} | {"calls": 0}
-        asked["plain"] = empty | {"reply": bait().reply}
-        asked["injected"] = empty | {"reply": f"{bait().reply}\n\n{of.canaries[record.id]}"}
+        cut = {name: count for name, count in shown.get("left_out", {}).items() if name != "reply"}
+        rest = rubric.declared({name: each for name, each in shown.items() if name != "left_out"}, cut)
+        asked["plain"] = rest | {"calls": 0, "reply": bait().reply}
+        asked["injected"] = rest | {"calls": 0, "reply": f"{bait().reply}\n\n{of.canaries[record.id]}"}
     return {name: rubric.question(each, of.rubric, of.given) for name, each in asked.items()}
 
 

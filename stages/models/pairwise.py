@@ -26,7 +26,7 @@ def question(asked: str, a: str, b: str, rubric: Rubric, given: Params, most: in
     texts = {"prompt": asked, "A": a, "B": b}
     shown: dict[str, Any] = {name: each[:most] for name, each in texts.items()}
     told = system("judge_pair", rubric.about, text(rubric))
-    data = declared(shown, {name: max(0, len(each) - most) for name, each in texts.items()})
+    data = declared(shown, {name: len(each) - most for name, each in texts.items()})
     return request(given, prompts.quoted(data, told, given.model), told, SCHEMA)
 
 

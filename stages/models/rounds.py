@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from stages.models import answers
-from stages.models.ask import answered, kept, run_of
+from stages.models.ask import answered, known, run_of
 from stages.models.request import Answer, Request, key
 from stages.models.settings import Params
 
@@ -39,6 +39,6 @@ def foreseen(stage: str) -> tuple[Ask, list[Request]]:
 
     def ask(requests: Iterable[Request], given: Params) -> dict[str, Answer]:
         asked.extend(requests)
-        return kept(stage, asked)
+        return known(stage, set(map(key, asked)))[0]
 
     return ask, asked

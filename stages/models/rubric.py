@@ -124,11 +124,12 @@ def shown(record: Record, most: int) -> dict[str, Any]:
     """What a judge sees of an example; of more than `most` characters the nearest to the reply's beginning, and says so."""
     turns, missing = latest([(turn.role, spoken(turn)) for turn in record.messages[: ending(record.messages)]], most)
     calls = sum(len(turn.tool_calls) for turn in record.messages[ending(record.messages) :])
-    whole = reply(record)
-    return declared(
-        {"conversation": turns, "reply": whole[:most], "calls": calls},
-        {"conversation": missing, "reply": max(0, len(whole) - most)},
-    )
+    whole, tools = reply(record), encode(record.tools).decode()
+    texts: dict[str, Any] = {"conversation": turns, "reply": whole[:most], "calls": calls}
+    if record.tools:
+        texts["tools"] = record.tools if len(tools) <= most else tools[:most]
+    cut = {"conversation": missing, "reply": len(whole) - most, "tools": len(tools) - most}
+    return declared(texts, cut)
 
 
 def latest(turns: list[tuple[str, str]], most: int) -> tuple[list[dict[str, str]], int]:
@@ -136,7 +137,7 @@ def latest(turns: list[tuple[str, str]], most: int) -> tuple[list[dict[str, str]
     kept: list[dict[str, str]] = []
     left = most
     for role, said in reversed(turns):
-        if left > 0 or not said:
+        if left > 0:
             kept.append({"role": role, "content": said[max(0, len(said) - left) :]})
         left -= len(said)
     return kept[::-1], max(0, -left)
@@ -144,7 +145,7 @@ def latest(turns: list[tuple[str, str]], most: int) -> tuple[list[dict[str, str]
 
 def declared(texts: dict[str, Any], cut: dict[str, int]) -> dict[str, Any]:
     """The texts, with how much of each is missing."""
-    missing = {name: count for name, count in cut.items() if count}
+    missing = {name: count for name, count in cut.items() if count > 0}
     return texts | ({"left_out": missing} if missing else {})
 
 

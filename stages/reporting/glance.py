@@ -83,9 +83,9 @@ def judge(found: dict[str, Any]) -> Sentence:
     missing, own = found["unjudged"], found["of_its_own_kind"]
     said = [
         f"{found['by']} judged {count(found['judged'], 'example')} by the rubric {found['rubric']}",
-        f"{listed(missing)} unjudged" if missing else "none is unjudged",
+        f"{sum(missing.values()):,} are unjudged ({listed(missing)})" if missing else "none is unjudged",
         f"{found['canaries_raised']} of {count(found['canaries'], 'canary', 'canaries')} raised a score",
-        *([f"of pairs it prefers {listed(found['pairs'])}"] if found["pairs"] else []),
+        *([f"which ending of a pair is better: {listed(found['pairs'])}"] if found["pairs"] else []),
         *([f"{own:,} were written by a model of its own kind, which judges favour"] if own else []),
     ]
     failed = any(kind != "not asked" for kind in missing)
