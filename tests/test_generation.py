@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from stages.checks.structure import measure
-from stages.contract import params, paths, shards
+from stages.contract import params, paths, run, shards
 from stages.contract.params import Stop
 from stages.contract.record import Record, decode_record, encode, kind
 from stages.formats import openai, preference
@@ -26,6 +26,7 @@ from stages.models.rounds import paid
 from stages.models.settings import Params as Models
 from tests import model_server, writer
 from tests.conftest import REPOSITORY, SAMPLE, choose, json_lines, record, stage
+from tests.conftest import run as command
 from tests.model_server import Server
 
 TASKS = params.read_yaml(SAMPLE / "data/packs/tasks.yaml")
@@ -233,6 +234,29 @@ def test_a_plan_that_cannot_be_stops_before_anything_is_asked(asked, message):
         plan.calls(material(chosen(**asked)))
     assert message in stopped.value.message
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"prompt": "a", "wrongs": "b"}', "data/failures.jsonl:2: object contains unknown field `wrongs`"),
+        ('{"wrong": "b"}', "missing required field `prompt`"),
+        ('{"prompt": ""}', "data/failures.jsonl:2: prompt: "),
+        ("prompt: a", "data/failures.jsonl:2: broken json; mend the line"),
+    ],
+)
+def test_a_failure_that_cannot_be_read_stops_and_names_its_line(line, message, home):
+    (home / "data/failures.jsonl").write_text('{"prompt": "Undo that"}\n' + line + "\n")
+    with pytest.raises(Stop) as stopped:
+        make(seeds(), chosen(methods={"failures": 1}), 42, TASKS, run.beside(chosen())[1], ask=lambda asked, given: {})
+    assert message in stopped.value.message
+
+
+def test_a_name_that_is_none_is_found_before_the_pipeline_runs(project: Path):
+    choose(project, {"generate.targets": {"stile=short": 1}})
+    assert (
+        "generate.targets: 'stile=short' is not in the pack" in command("dataset", "check", cwd=project, code=2).stderr
+    )
 
 
 def test_what_a_method_needs_is_missed():

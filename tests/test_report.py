@@ -441,10 +441,10 @@ def test_a_cell_without_a_kept_row_is_named_as_a_target() -> None:
     found = covered(MADE, other)
     assert found
     assert found.empty == [
-        "style=long",
         "topic=lists,style=long",
         "topic=lists,style=short",
         "topic=sync,style=long",
+        "style=long",
     ]
     assert [(each.name, each.written, each.kept) for each in found.axes["persona"]] == [("a nurse", 2, 1)]
     assert [(each.written, each.kept) for each in found.topics["sync"]] == [(0, 0), (1, 1)]

@@ -4,10 +4,11 @@ from importlib import import_module
 
 import click
 
-from stages import checks, filter
+from stages import checks, filter, generate
 from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.paths import STAGES
 from stages.generation.pack import pack_of
+from stages.generation.plan import check_names
 from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 
@@ -30,7 +31,8 @@ def problems() -> None:
     facts.verdicts()
     if params.whole().get("generate"):
         pack = params.value("generate.pack", str)
-        pack_of(params.read_yaml(paths.ROOT / pack), pack)
+        asked = params.of_stage("generate", generate.Params)
+        check_names(asked, pack_of(params.read_yaml(paths.ROOT / pack), pack))
 
 
 @click.command()

@@ -169,10 +169,20 @@ def calls(of: Material) -> list[Call]:
 
 def check(of: Material) -> None:
     """Stop at a method that there is not, or that lacks what it is made of."""
+    check_names(of.asked, of.pack)
     for name, count in of.asked.methods.items():
-        if problem := unknown(name) or (lacking(of, name) if count else ""):
+        if count and (problem := lacking(of, name)):
             raise stop(f"params.yaml: generate.methods.{name}: {problem}")
-    if of.asked.questions.shortest > of.asked.questions.longest:
+
+
+def check_names(asked: Asked, pack: Pack) -> None:
+    """Stop at a method or a target that there is not."""
+    for name in asked.methods:
+        if problem := unknown(name):
+            raise stop(f"params.yaml: generate.methods.{name}: {problem}")
+    for target in asked.targets:
+        named(target, every_axis(pack))
+    if asked.questions.shortest > asked.questions.longest:
         raise stop("params.yaml: generate.questions: shortest is more than longest; mend one")
 
 
@@ -232,13 +242,18 @@ def taught(of: Material, count: int) -> Iterator[Cell]:
 
 def targeted(of: Material) -> Iterator[Cell]:
     """The cells of generate.targets: what a target names is fixed, the rest goes on through all combinations."""
-    every = {"topic": sorted(of.pack.topics)} | axes(of, TARGETS)
+    every = every_axis(of.pack)
     for target, count in sorted(of.asked.targets.items()):
         fixed = named(target, every)
         free = {name: values for name, values in every.items() if name not in fixed}
         for number in range(count):
             own = drawn(free, number, of.seed, TARGETS, target) | fixed
             yield Cell(TARGETS, own.pop("topic"), dict(sorted(own.items())))
+
+
+def every_axis(pack: Pack) -> dict[str, list[str]]:
+    """What a target can name: topics, and the axes of the pack."""
+    return {"topic": sorted(pack.topics)} | pack.axes
 
 
 def named(target: str, every: dict[str, list[str]]) -> dict[str, str]:

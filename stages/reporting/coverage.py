@@ -75,7 +75,7 @@ def coverage(rows: pd.DataFrame, asked: dict[str, int]) -> Coverage | None:
         by_axis,
         styles,
         grid,
-        [each.name for each in (*values, *cells) if not each.kept],
+        [each.name for each in (*cells, *values) if not each.kept],
     )
 
 
