@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from lineage import repository
+from lineage import calibrate, repository
 from stages.contract import params, paths, run
 from stages.models import answers, budget, cache, journal
 from stages.models.answers import keep, relative
@@ -113,6 +113,8 @@ def requests(stage: str) -> list[Request] | None:
 
 def asked(stage: str) -> tuple[list[Request], list[str]] | None:
     """The same, with what should be known before anything is sent."""
+    if stage == calibrate.NAME:
+        return calibrate.requests(), []
     module: Any = import_module(f"stages.{stage}") if stage in paths.STAGES else None
     if not hasattr(module, "requests"):
         return None

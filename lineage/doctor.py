@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from lineage import release, repository, sample, status, verify, version
 from lineage.commands import check
 from lineage.repository import names
-from stages.contract import params, paths
+from stages.contract import gold, params, paths
 from stages.contract.params import Stop
 from stages.text.personal_data import Rules, redact
 
@@ -120,9 +120,10 @@ def version_of(name: str) -> str | None:
 
 
 def settings() -> Iterator[Finding]:
-    """Whether params.yaml can be run at all."""
+    """Whether params.yaml can be run at all, and the evaluation sets are what it pins."""
     check.problems()
-    yield from ()
+    for wrong in gold.moved():
+        yield Finding(*wrong.split("; ", 1))
 
 
 def pipeline() -> Iterator[Finding]:

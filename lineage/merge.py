@@ -276,7 +276,7 @@ def checkout() -> str:
 def invalid() -> Conflict | None:
     """What `dataset check` finds, in a process of its own, because the code may be merged too."""
     done = run(sys.executable, "-c", "from lineage.commands import main; main()", "check")
-    if done.returncode == 2:
+    if done.returncode == 2 or (done.returncode == 1 and not done.stderr):  # 1: an evaluation set is not what is pinned
         return Conflict(params.FILE, f"{said(done).removeprefix(f'{params.FILE}: ')}; then `git add {params.FILE}`")
     last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
     return Conflict("stages", f"`dataset check` breaks off ({last}); mend the code and `git add` it") if last else None

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lineage.manifest import Manifest
+from lineage.ratings import Compared, Rated
 from lineage.runs import Run
 from stages import checks
 from stages.contract import profiles
@@ -81,7 +82,21 @@ def manifest() -> dict[str, Any]:
     return msgspec.json.schema(Manifest)
 
 
-SCHEMAS = {"record": record, "drop": drop, "run": run, "params": params, "manifest": manifest, "pack": pack}
+def rating() -> dict[str, Any]:
+    """The schema of a line of data/ratings."""
+    found, components = msgspec.json.schema_components([Rated, Compared])
+    return {"anyOf": list(found), "$defs": components}
+
+
+SCHEMAS = {
+    "record": record,
+    "drop": drop,
+    "run": run,
+    "params": params,
+    "manifest": manifest,
+    "pack": pack,
+    "rating": rating,
+}
 
 
 def text(name: str) -> str:

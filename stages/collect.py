@@ -22,7 +22,7 @@ from stages import formats
 from stages.contract.params import Source, project_key, stop
 from stages.contract.record import Example, Fault, Message, Meta, Record, ToolCall, digest
 from stages.contract.run import run_source
-from stages.contract.source import Row, value_of
+from stages.contract.source import Row, too_deep, value_of
 from stages.text import personal_data
 from stages.text.model_terms import terms_of
 from stages.text.normalise import normalise
@@ -199,12 +199,11 @@ def clean_content(text: str, how: Cleaning) -> str:
 
 
 def is_json(text: str) -> bool:
-    """Whether the text is a JSON value."""
+    """Whether the text is a JSON value that can be walked: not nested deeper than a row may be."""
     try:
-        json.decode(text)
-    except DecodeError:
+        return not too_deep(json.decode(text))
+    except (DecodeError, RecursionError):
         return False
-    return True
 
 
 def clean_call(call: ToolCall, how: Cleaning, schemas: Schemas) -> ToolCall:
@@ -296,9 +295,12 @@ def said(field: tuple[str, ...] | None) -> str:
 def walked_object(value: dict[str, Any], how: Cleaning, field: tuple[str, ...] | None) -> dict[str, Any]:
     """A JSON object, cleaned; keys that become the same, as two addresses do, are numbered so that no value is lost."""
     result: dict[str, Any] = {}
+    last: dict[str, int] = {}  # number that each name was given last: thousands of addresses become one name
     for key, each in value.items():
-        base = cleaned(key, how)
-        name = next(name for name in (base, *(f"{base}_{n}" for n in range(2, len(value) + 2))) if name not in result)
+        name = base = cleaned(key, how)
+        while name in result:
+            last[base] = last.get(base, 1) + 1
+            name = f"{base}_{last[base]}"
         result[name] = walked(each, how, None if field is None else (*field, key))
     return result
 

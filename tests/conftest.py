@@ -137,7 +137,8 @@ def build(root: Path, **env: str) -> Path:
 
 def sample_project(root: Path) -> Path:
     """A project with the tests' sample, not built yet."""
-    shutil.copytree(SAMPLE / "data", root / "data")
+    for folder in ("data", "reports"):
+        shutil.copytree(SAMPLE / folder, root / folder)
     shutil.copy(SAMPLE / "params.yaml", root)
     shutil.copy(REPOSITORY / "dvc.yaml", root)
     return root

@@ -196,6 +196,7 @@ def test_the_gate(card, built, drops, records, kept) -> None:
         max(whole),
         0,  # canaries: there are none without a model
         round(sum(value < 3 for value in values) / len(values), 3),
+        *(1, 0, 0, 0),  # the local scorer is calibrated, no model judges, and agreement did not fall
         round(max(topics) / min(topics), 3),
         lost,
     ]

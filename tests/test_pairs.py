@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from stages import filter
 from stages.checks import pairs, tools
+from stages.contract import params
 from stages.contract.record import Message, Record, ToolCall, decode, encode
+from stages.reporting import gate
+from stages.reporting.figures import answers
 from stages.text.preferences import in_circles
 from tests.conftest import record
 from tests.test_dedup import deduped
@@ -132,6 +135,36 @@ def test_a_circle_of_three_is_listed_or_dropped_whole() -> None:
     assert reasons(*circle) == []
     assert kinds(*circle) == ["preference_cycle"]
     assert reasons(*circle, contradictions="drop") == ["preference_cycle"] * 3
+
+
+@pytest.mark.parametrize(
+    ("whole", "limits", "left"),
+    [
+        ((pair(A, B), pair(B, A)), {}, 1),
+        ((pair(A, B), pair(B, C), pair(C, A)), {}, 1),
+        ((pair(A, B), pair(B, A)), {"contradictions": "drop"}, 0),
+        ((pair(A, B), pair(B, C), pair(C, A)), {"contradictions": "drop"}, 0),
+        ((pair(A, B), pair(A, C)), {}, 0),
+    ],
+)
+def test_the_metric_counts_contradictions_that_nobody_dropped(
+    whole: tuple[Record, ...], limits: dict[str, Any], left: int
+) -> None:
+    found = deduped(whole, **limits)
+    gone = {drop.id for drop in found.drops}
+    assert answers(found.more["data/unresolved.jsonl"], gone)["contradictions_left"] == left
+    assert answers(found.more["data/unresolved.jsonl"], {whole[0].id, *gone})["contradictions_left"] == (
+        left and len(whole) > 2
+    )
+
+
+@pytest.mark.parametrize("profile", ["starter-100", "lesson-200", "prod-1k", "commercial", "permissive"])
+def test_a_contradiction_that_is_left_warns_and_fails_the_gate_of_a_product(profile: str) -> None:
+    with params.using({"profile": profile}):
+        rules = [rule for rule in gate.in_force().rules if rule.metric == "answers.contradictions_left"]
+    (result,) = gate.results(gate.Params(rules), {"answers": {"contradictions_left": 1}})
+    assert not result.passed
+    assert result.severity == ("error" if profile in ("prod-1k", "commercial") else "warning")
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,9 @@ def test_no_secret_or_number_is_found_in_ten_thousand_lines_of_code_and_logs() -
         ("IBAN DE89 3704 0044 0532 0130 00 PLEASE PAY", "IBAN [IBAN] PLEASE PAY"),
         ("my ssn is 536 90 4399", "my ssn is [SSN]"),
         ("SSN: 536904399", "SSN: [SSN]"),
+        ("Order 77 was put on 536-90-4399", "Order 77 was put on [SSN]"),
+        ("part of his file, SSN 536-90-4399", "part of his file, SSN [SSN]"),
+        ("tax id: 536-90-4399", "tax id: [SSN]"),
         ("ITIN 912-70-3456", "ITIN [NATIONAL_ID]"),
         ("Phone: 467 3395", "Phone: [PHONE]"),
         ("call me at 0494 92 82 32 tonight", "call me at [PHONE] tonight"),
@@ -317,6 +320,9 @@ def test_what_the_text_around_says_counts(text: str, found: str) -> None:
         "467 3395 people came",
         "order 467 3395 was sent",
         "ticket no. 212-555-2368",
+        "order number 536-90-4399",
+        "Part #: 536-90-4399 fits",
+        "serial no. 536-90-4399",
         "676222165679 rows",
         "536904399 bytes",
         "12345678Z",
@@ -590,6 +596,14 @@ def test_two_keys_that_are_replaced_alike_keep_both_their_values() -> None:
 def test_keys_that_already_look_numbered_end_the_search_too() -> None:
     found = called({"[EMAIL]_2": 1, "[EMAIL]_3": 2, "a@example.org": 3, "c@example.org": 4})
     assert sorted(found.values()) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("depth", [200, 600, 100_000])
+def test_a_tools_result_that_is_nested_deeper_than_any_reader_follows_is_redacted_as_text(depth: int) -> None:
+    text = "[" * depth + '{"phone": 2125552368}' + "]" * depth
+    found, counts = cleaned(Example([Message("tool", text)]))
+    assert '{"phone": [PHONE]}' in found.messages[0].content
+    assert counts == Counter(phone=1)
 
 
 # Properties

@@ -334,6 +334,24 @@ def test_a_changed_evaluation_set_stops_the_pipeline_until_it_is_frozen_again(bu
     assert "pinned already" in run("dataset", "freeze", cwd=root).stdout
 
 
+def test_check_names_every_evaluation_set_that_is_not_what_is_pinned_and_exits_1(project):
+    gold = project / "data/eval/gold.jsonl"
+    before, row = gold.read_bytes(), gold.read_bytes().splitlines()[0]
+    (project / "data/eval/extra.jsonl").write_bytes(row + b"\n")
+    gold.write_bytes(before + row + b"\n")
+    said = run("dataset", "check", cwd=project, code=1).stdout.splitlines()
+    assert said[0].startswith("data/eval/extra.jsonl: is not pinned")
+    assert said[1].startswith(
+        f"data/eval/gold.jsonl: has changed (sha256 {hashlib.sha256(gold.read_bytes()).hexdigest()[:12]}…"
+    )
+    assert "is fine" not in " ".join(said)
+    gold.unlink()
+    assert "data/eval/gold.jsonl: is not there" in run("dataset", "check", cwd=project, code=1).stdout
+    gold.write_bytes(before)
+    (project / "data/eval/extra.jsonl").unlink()
+    assert "1 evaluation set as pinned" in run("dataset", "check", cwd=project).stdout
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -422,6 +440,6 @@ def test_no_two_rows_of_the_evaluation_set_share_eight_words_in_a_row():
 def test_the_shipped_sample_is_the_one_the_tests_own():
     if not is_the_sample():
         pytest.skip("this project has data of its own")
-    for path in (SAMPLE / "data").rglob("*"):
+    for path in (*(SAMPLE / "data").rglob("*"), *(SAMPLE / "reports").rglob("*")):
         if path.is_file():
             assert path.read_bytes() == (REPOSITORY / path.relative_to(SAMPLE)).read_bytes(), path

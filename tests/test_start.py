@@ -91,6 +91,8 @@ def test_the_sample_is_gone_and_the_comments_stay(started):
     root, said = started
     assert [path.name for path in (root / "data/sources").iterdir()] == [".gitkeep"]
     assert (root / "data/eval/gold.jsonl").read_bytes() == b""
+    assert [path.name for path in (root / "data/ratings").iterdir()] == [".gitkeep"]
+    assert (root / "reports/calibration.json").read_bytes() == b"{}\n"
     chosen = yaml.safe_load((root / "params.yaml").read_text())
     assert chosen["sources"] == {}
     assert "generate" not in chosen

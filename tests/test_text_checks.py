@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stages import checks, filter, measure
 from stages.contract.record import Record, ToolCall, decode, encode
+from stages.text import function_words
 from stages.text import language as lid
 from stages.text.damage import damage, gate, mojibake
 from stages.text.prose import begin_alike, count_words, without_code
@@ -164,6 +165,80 @@ def test_a_unit_said_four_times_or_more_at_the_end_is_a_loop_as_a_whole(unit: li
     assert checks.check("repetition").loop([str(n) for n in range(20)]) == 0
 
 
+# other languages than English
+
+REFUSED = {
+    "de": "Es tut mir leid, aber dabei kann ich Ihnen nicht helfen.",
+    "de, a model": "Als KI-Sprachmodell kann ich keine persönlichen Meinungen äußern.",
+    "fr": "Je suis désolé, mais je ne peux pas vous aider à faire cela.",
+    "es": "Lo siento, pero no puedo ayudarte con eso.",
+    "pt": "Desculpe, mas não posso ajudar com esse pedido.",
+    "it": "Mi dispiace, ma non posso aiutarti con questa richiesta.",
+    "zh": "很抱歉，我无法提供这方面的帮助。",
+    "ja": "申し訳ありませんが、そのご要望にはお応えできません。",
+}
+NOT_REFUSED = [
+    "Es tut mir leid, dass das passiert ist. Öffnen Sie die Einstellungen und melden Sie sich neu an.",
+    "Ich kann das Fenster nicht öffnen, sagte er, und ging hinaus.",
+    "Lo siento mucho. Abra el menú y elija su cuenta.",
+    "Je ne peux que vous recommander ce livre.",
+    "抱歉让您久等了。请打开设置，然后选择帐户。",
+    "お待たせして申し訳ありません。設定を開いてください。",
+    "Non posso che consigliarlo: è il miglior libro dell'anno.",
+]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_is_found_in_eight_languages(name: str) -> None:
+    assert value("refusal", record(said=REFUSED[name]))
+
+
+@pytest.mark.parametrize("said", NOT_REFUSED)
+def test_an_apology_with_an_answer_in_another_language_is_no_refusal(said: str) -> None:
+    assert not value("refusal", record(said=said))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Das weiß ich nicht.", "Je ne sais pas !", "No lo sé.", "Não sei", "Non lo so.", "我不知道。", "わかりません。"],
+)
+def test_a_non_answer_is_found_in_eight_languages(said: str) -> None:
+    assert value("non_answer", record(said=said)) == "non_answer"
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        "[Ihr Name]",
+        "[Votre nom]",
+        "[Su nombre]",
+        "[Seu nome]",
+        "[Il tuo nome]",
+        "[您的姓名]",
+        "[あなたの名前]",
+        "[Datum]",
+    ],
+)
+def test_a_placeholder_is_found_in_eight_languages(slot: str) -> None:
+    assert value("placeholder", record(said=f"... {slot}")) == slot
+    assert value("placeholder", record(said=f"您好{slot}，")) == slot
+    assert value("placeholder", record(said=f"... {slot}(https://a.example)")) is None
+
+
+def test_a_reply_copied_from_a_prompt_in_another_language_is_not_judged_because_its_task_is_not_known() -> None:
+    text = "Der Hund lief über die Straße und bellte laut, weil der Briefträger an der Tür des Nachbarn stand."
+    english = "The dog ran across the road and barked loudly, because the postman stood at the door of the neighbour."
+    assert value("copied", record(f"Gib nur den Satz über den Hund wieder: {text}", text)) == 0
+    assert value("copied", record(f"Say something about this: {english}", english)) > 0.9
+
+
+# cut off
+
+
+def test_json_that_is_nested_deeper_than_any_reader_follows_is_not_told_and_ends_no_run() -> None:
+    assert value("cut_off", record(said='{"a":[' * 100_000 + "1")) is None
+
+
 # language
 
 CHINESE, GREEK = "请打开设置", "Άνοιξε το μενού και διάλεξε μετονομασία"
@@ -226,6 +301,51 @@ def test_the_letters_help_to_tell_a_language(text: str, expected: str | None) ->
 @given(st.text(alphabet="abcdefgéöñçßøåłşı '.,", max_size=9))
 def test_nothing_is_said_of_a_latin_text_under_ten_characters(text: str) -> None:
     assert lid.detect(text, frozenset(checks.check("language").LANGUAGES)) == (None, 0.0)
+
+
+@given(
+    st.text(max_size=9)
+    | st.text(alphabet="".join(chr(0x5D0 + n) for n in range(20)) + "あいカ漢字가나กขअकΩя ", max_size=9)
+)
+def test_nothing_is_said_of_any_text_under_ten_characters_as_a_name_is_quoted_in_its_own_script(text: str) -> None:
+    assert lid.detect(text, frozenset(checks.check("language").LANGUAGES)) == (None, 0.0)
+
+
+@pytest.mark.parametrize("said", ["ใช่", "כן", "はい", "안녕", "այո", "打开设置"])
+def test_a_short_turn_in_a_script_is_surely_in_no_language_of_another_script(said: str) -> None:
+    assert reason("language", record(said=said)) == "wrong_language"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "candidates"),
+    [
+        ("Om het even wat voor boot, die mag hier niet varen.", "nl", ("nl", "de")),
+        ("Hvis du har lyst, kan vi lige tage en tur til.", "da", ("da", "no", "sv")),
+        ("Når han kom frem, var det noe annet, sa hun.", "no", ("da", "no", "sv")),
+        ("Nu am putut sa ajung la timp din cauza ca trenul a intarziat.", "ro", ()),
+        ("Həsən evdə yoxdur, sonra gələcək.", "az", ()),
+        ("Kas te saate mulle öelda, kus see asub, või ei?", "et", ()),
+    ],
+)
+def test_small_words_and_letters_tell_a_language_from_its_neighbours(text: str, expected: str, candidates: Any) -> None:
+    assert lid.detect(text, frozenset(candidates or checks.check("language").LANGUAGES))[0] == expected
+
+
+def test_small_words_never_make_a_text_one_of_a_candidate_that_the_model_is_sure_it_is_not() -> None:
+    assert (
+        lid.detect("Das ist ja das Haus, in dem wir die Tiere halten und pflegen.", frozenset({"nl", "en"}))[0] == "de"
+    )
+
+
+def test_every_list_of_small_words_is_of_a_language_that_is_told() -> None:
+    told = set(checks.check("language").LANGUAGES)
+    assert function_words.WORDS.keys() | function_words.LETTERS.keys() <= told
+    for words in function_words.WORDS.values():
+        assert len(words.split()) == len(set(words.split()))
+        assert words == words.lower()
+    assert all(
+        letter.lower() == letter and not letter.isascii() for each in function_words.LETTERS.values() for letter in each
+    )
 
 
 @given(st.text(max_size=60) | st.text(alphabet="абвіїјЖ हिमر ا漢か가ა 12.", max_size=60))

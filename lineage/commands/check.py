@@ -1,5 +1,6 @@
 """`dataset check`: whether params.yaml can be run at all, in the template's own words and before DVC reads it."""
 
+import sys
 from importlib import import_module
 
 import click
@@ -27,18 +28,23 @@ def problems() -> None:
         settings(stage)
     gate.in_force()
     health.in_force()
-    gold.verdicts(gold.frozen())
     facts.verdicts()
     if params.whole().get("generate"):
         pack = params.value("generate.pack", str)
         asked = params.of_stage("generate", generate.Params)
         check_names(asked, pack_of(params.read_yaml(paths.ROOT / pack), pack))
+    if not gold.moved():
+        gold.verdicts(gold.frozen())
 
 
 @click.command()
 def check() -> None:
-    """Check params.yaml, the sources' paths, the pins of the evaluation sets, verdicts and the pack."""
+    """Check params.yaml, the sources' paths, the pack and verdicts, and hash the evaluation sets; exit 1 if one has moved."""
     problems()
+    if moved := gold.moved():
+        click.echo("\n".join(moved))
+        sys.exit(1)
     own = sum(each.own for each in profiles.settings(params.whole()))
     said = f"profile {params.whole()['profile']}, {own} of its values changed"
-    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {said}.")
+    sets = f"{len(gold.pins())} evaluation set{'s' * (len(gold.pins()) != 1)} as pinned"
+    click.echo(f"params.yaml is fine: {len(params.sources())} sources, {len(checks.names())} checks, {sets}, {said}.")

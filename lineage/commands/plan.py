@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from lineage import calibrate
 from lineage.answers import asked
 from stages.contract import params
 from stages.models import budget
@@ -13,11 +14,11 @@ from stages.models.settings import ASKING, settings
 
 
 @click.command()
-@click.argument("stage", type=click.Choice(ASKING))
+@click.argument("stage", type=click.Choice((*ASKING, calibrate.NAME)))
 def plan(stage: str) -> None:
     """Tell what STAGE would ask of a model about the records as they are built, and what that costs. Nothing is sent."""
     params.check_keys()
-    given = settings(stage)
+    given = settings("judge" if stage == calibrate.NAME else stage)
     if given.provider == "none":
         click.echo(f"{stage}: asks nothing and costs nothing, models.provider is none.")
     elif (found := asked(stage)) is None:

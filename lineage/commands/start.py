@@ -20,7 +20,7 @@ def goes() -> list[str]:
     stanzas = params.read_yaml(paths.ROOT / "dvc.yaml")["stages"].values()
     outs = (out for stanza in stanzas for out in stanza.get("do", stanza)["outs"])
     built = {str(next(iter(out)) if isinstance(out, dict) else out).partition("/${")[0] for out in outs}
-    yours = names("ls-files", "-z", "--", "data/sources", paths.GOLD, "reports", "dvc.lock")
+    yours = names("ls-files", "-z", "--", "data/sources", paths.GOLD, paths.RATINGS, "reports", "dvc.lock")
     return sorted(path for path in {*built, *yours} if (paths.ROOT / path).exists())
 
 
@@ -48,7 +48,8 @@ def start_over() -> None:
     for folder in sorted((paths.ROOT / "data/sources").glob("**/"), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
-    emptied = {"data/sources/.gitkeep": b"", paths.GOLD: b"", paths.PINS: b"", paths.FACTS: b""}
+    emptied = {"data/sources/.gitkeep": b"", paths.GOLD: b"", paths.PINS: b"", paths.FACTS: b"", paths.FAILURES: b""}
+    emptied |= {f"{paths.RATINGS}/.gitkeep": b"", paths.CALIBRATION: b"{}\n"}
     for name, content in (texts | emptied).items():
         shards.put_bytes(paths.ROOT / name, content)
     if key:

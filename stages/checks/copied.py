@@ -2,7 +2,8 @@
 
 Extraction, correction, translation and choice repeat the prompt by right: if a word of the instruction asks for one of them,
 the record is not judged. What is left are summaries and answers that only repeat, and tasks whose words this does not know,
-so they are counted unless `action` says otherwise. English words of asking only.
+so they are counted unless `action` says otherwise. The words of asking are English: a prompt that is surely in another
+language is not judged.
 """
 
 from functools import cache
@@ -11,7 +12,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta as Limits
 from msgspec import Struct
 
+from stages.checks.language import LANGUAGES, as_set
 from stages.contract.record import Record, answer, prompt
+from stages.text.language import SURE, detect
 from stages.text.prose import begin_alike
 
 REASONS = {
@@ -46,7 +49,7 @@ def measure(record: Record, params: None = None) -> float:
         return 0.0
     size = len(said) // PIECES
     starts = [start for start in range(0, size * PIECES, size) if said[start : start + size] in asked]
-    if not starts or asks(asked):
+    if not starts or asks(asked) or foreign(asked):
         return 0.0
     part = max(common(said, asked, start, size) for start in starts)
     return round(part / len(said), 3) if part >= LEAST * len(said) else 0.0
@@ -70,6 +73,12 @@ def asks(asked: str) -> bool:
     first, last = INSTRUCTION
     task, own = patterns()
     return bool(task.search(f"{asked[:first]}\n{asked[-last:]}")) and not own.search(asked[:first])
+
+
+def foreign(asked: str) -> bool:
+    """Whether the prompt is surely in another language; asked of the few that are copied from at all."""
+    language, share = detect(asked, as_set(LANGUAGES))
+    return language not in (None, "en") and share >= SURE
 
 
 @cache

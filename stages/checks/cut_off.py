@@ -56,6 +56,8 @@ def truncated(text: str) -> bool:
     except msgspec.DecodeError as error:
         place = re.search(r"\(byte (\d+)\)$", str(error))
         return str(error) == TRUNCATED or (place is not None and int(place[1]) >= len(text.encode()) - 1)
+    except RecursionError:  # nested deeper than any reader follows: no reply of JSON, broken off or not
+        return False
     return False
 
 

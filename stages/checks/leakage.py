@@ -2,7 +2,8 @@
 
 That the longest common part of prompt and reply is above 40 % of the reply is a sign, but taken alone it drops every
 extraction, correction and multiple-choice question. So the part must also be the reply's beginning and follow a cue such as
-"Summary:" or "Answer:", and either end the prompt or be long. What is copied without a cue is for `copied`.
+"Summary:" or "Answer:", and either end the prompt or be long. What is copied without a cue is for `copied`. The cues are
+English; behind others nothing is found.
 """
 
 import re

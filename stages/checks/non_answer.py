@@ -2,7 +2,8 @@
 
 Case and punctuation do not matter, and only a reply that is nothing else counts: a list that is matched letter by letter
 misses "I don't know.", and a least length drops "Paris." with it. To say that one does not know may be what the data is to
-teach, so non-answers are counted unless `action` says otherwise. English only.
+teach, so non-answers are counted unless `action` says otherwise. Found are English ones, and in German, French, Spanish,
+Portuguese, Italian, Chinese and Japanese those that are nothing but a phrase of ELSEWHERE, which no labelled set measures.
 """
 
 import re
@@ -50,6 +51,21 @@ GENERIC = re.compile(
 """One phrase of courtesy; a generic reply is nothing but such phrases, two words or more."""
 
 
+ELSEWHERE = frozenset(
+    phrase
+    for phrases in (
+        "ich weiß es nicht|ich weiß nicht|das weiß ich nicht|weiß ich nicht|weiß nicht|keine ahnung|ich habe keine ahnung",
+        "das kann ich nicht beantworten|ich bin mir nicht sicher|je ne sais pas|je sais pas|aucune idée|je n'ai aucune idée",
+        "je ne suis pas sûr|je ne suis pas sûre|no lo sé|no sé|no tengo idea|ni idea|no estoy seguro|no estoy segura",
+        "não sei|eu não sei|não faço ideia|não tenho certeza|non lo so|non so|non ne ho idea|nessuna idea|non sono sicuro",
+        "不知道|我不知道|不清楚|我不清楚|不确定|我不确定|不太清楚|わかりません|分かりません|わからない|分からない|知りません|存じません",
+    )
+    for phrase in phrases.split("|")
+)
+"""Whole replies in other languages, in small letters, without punctuation at their end."""
+ENDS = " .!?…。！？\n"
+
+
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
     """What becomes of a non-answer."""
 
@@ -59,7 +75,11 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 def measure(record: Record, params: None = None) -> str | None:
     """What kind of nothing the whole of the assistant's last turn is, or None."""
     text = answer(record)
-    if len(text) > LONGEST or not LIKELY.match(text) or record.messages[-1].tool_calls:
+    if not text or len(text) > LONGEST or record.messages[-1].tool_calls:
+        return None
+    if text.strip(ENDS).lower().replace("’", "'") in ELSEWHERE:
+        return "non_answer"
+    if not LIKELY.match(text):
         return None
     plain = " ".join(NEITHER.sub(" ", text.lower().replace("’", "'")).split())
     if NON_ANSWER.fullmatch(plain) and not text[:1].isdigit():

@@ -1,7 +1,9 @@
 """Unfilled placeholders: "[Your Name]", "[DATE]", "{{customer}}", "<insert link>" that somebody forgot to fill.
 
 In a letter template they are the point, so they are counted unless `action` says otherwise. Code blocks and code spans may
-hold any, and what `collect` puts in the place of personal data, such as [EMAIL], is none.
+hold any, and what `collect` puts in the place of personal data, such as [EMAIL], is none. Found are English ones, those in
+signs ("{{name}}"), and the usual forms of German, French, Spanish, Portuguese, Italian, Chinese and Japanese, which no
+labelled set measures.
 """
 
 from functools import cache
@@ -20,9 +22,16 @@ SLOT = (
     r"(?:name|surname|date|time|day|month|year|address|city|state|country|company|position|title|role|department|topic|subject|"
     r"product|amount|price|number|link|url|location|place|organi[sz]ation|signature|insert|placeholder|details|description)"
 )
+ELSEWHERE = (
+    r"(?:(?:ihre?|deine?|votre|vos|ton|ta|sus?|tus?|seu|sua|il tuo|la tua|il suo|la sua) )?"
+    r"(?:vorname|nachname|datum|uhrzeit|ort|adresse|firma|firmenname|unternehmen|telefonnummer|betrag|nom|prénom|adresse|entreprise|"
+    r"nombre|apellidos?|fecha|dirección|empresa|nome|sobrenome|data|endereço|cognome|indirizzo|azienda|"
+    r"(?:ihr|dein|votre|il tuo|il suo) (?:name|nome)|(?:您|你)的?(?:姓名|名字|地址|电话|公司|邮箱)|姓名|日期|公司名称|"
+    r"(?:あなた|貴社|お客様)の(?:名前|お名前|住所|会社名)|お名前|氏名|日付|会社名)"
+)
 FORMS = (
     rf"\[(?i:(?:your|insert|enter|add|fill in|recipient(?:'s)?|sender(?:'s)?)[ _][a-z][a-z0-9 _'/\-]{{1,40}}|"
-    rf"{SLOT})\](?:[^(\[:]|$)"
+    rf"{SLOT}|{ELSEWHERE})\](?:[^(\[:]|$)"
     r"|\{\{ ?[A-Za-z_][A-Za-z0-9_. ]{0,40} ?\}\}"
     r"|<(?i:(?:your|insert|enter)[ _\-][a-z][a-z0-9 _\-]{1,30})>"
     r"|\[(?:NAME|FIRST_?NAME|LAST_?NAME|DATE|TIME|CITY|COUNTRY|COMPANY|ORG|LOCATION|PLACE|TITLE|TOPIC|PRODUCT|AMOUNT|URL|LINK|"
@@ -55,7 +64,7 @@ def first(text: str) -> str | None:
     if not ("[" in text or "{{" in text or "<" in text) or not forms().search(text):
         return None
     found = forms().search(prose(text)) if "`" in text else forms().search(text)
-    return found[0].rstrip(" .,;!?\n")[:LONGEST] if found else None
+    return found[0].rstrip(" .,;!?，。；！？、\n")[:LONGEST] if found else None
 
 
 def decide(value: str | None, params: Params) -> str | None:

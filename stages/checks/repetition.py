@@ -60,7 +60,8 @@ def measure(record: Record, params: None = None) -> Repetition:
     found = of(text)
     if found == NONE:
         return NONE
-    bare = of(without_code(text))
+    prose = without_code(text)
+    bare = of(prose) if prose != text else found
     return Repetition(min(found.runs, bare.runs), min(found.lines, bare.lines), min(found.loop, bare.loop))
 
 
@@ -77,6 +78,8 @@ def of(text: str) -> Repetition:
 def repeated(pieces: Sequence[str], length: int) -> float:
     """Share of the runs of `length` pieces that stand there for more than ALLOWED times."""
     total = len(pieces) - length + 1
+    if isinstance(pieces, str):
+        return share([pieces[start : start + length] for start in range(total)], total)
     return share(list(zip(*(pieces[start:] for start in range(length)), strict=False)), total)
 
 

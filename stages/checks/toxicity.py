@@ -1,8 +1,10 @@
 """Insults, threats, obscenity and hatred of groups of people, in English: how much the worst piece of a text reads like it.
 
 A linear model of words and letters scores each piece of WORDS words, 0 to 1. It knows how people write such things, not
-what they mean: it takes some quotations and reports of hatred for hatred, and misses what is polite. All groups of people
-are one word to it, so that none scores higher than another; words that are only insults are left to it.
+what they mean: it takes some quotations and reports of hatred for hatred, and misses what is polite. Above 0.95 it takes a
+sixth of HateCheck's speech against hatred and 4 % of its harmless sentences; a higher cut loses more of the hatred than of
+those. All groups of people are one word to it, so that none scores higher than another; words that are only insults are left
+to it.
 """
 
 import re

@@ -85,20 +85,30 @@ class Pin(Struct, forbid_unknown_fields=True, frozen=True):
     sha256: Annotated[str, Limits(description="of the file; moved by `dataset freeze`")] = ""
 
 
-def problem() -> str:
-    """What is wrong between the files and their pins, with what to do; nothing if they agree."""
-    found, pinned = files(), pins()
+def moved() -> list[str]:
+    """Each set that is not what is pinned, with what to do."""
+    found, pinned, wrong = files(), pins(), []
     for name in sorted(found.keys() | pinned.keys()):
         if name not in found:
-            return f"{place(name)}: is not there; restore it from git or with `dvc pull`, or `dataset freeze` unpins it"
-        if name not in pinned:
-            return f"{place(name)}: is not pinned; run `dataset freeze` if it is meant to be here, else take it out"
-        if (now := digest_of(found[name])) != pinned[name]:
-            return (
-                f"{place(name)}: has changed (sha256 {now[:12]}…, params.yaml pins {pinned[name][:12]}…); "
+            why = "is not there; restore it from git or with `dvc pull`, or `dataset freeze` unpins it"
+        elif name not in pinned:
+            why = "is not pinned; run `dataset freeze` if it is meant to be here, else take it out"
+        elif (now := digest_of(found[name])) != pinned[name]:
+            why = (
+                f"has changed (sha256 {now[:12]}…, params.yaml pins {pinned[name][:12]}…); "
                 "restore it with git, or run `dataset freeze` if the change is meant"
             )
-    return "" if found else f"{paths.GOLD}: is not there; put 200 rows there and run `dataset freeze`"
+        else:
+            continue
+        wrong.append(f"{place(name)}: {why}")
+    return wrong
+
+
+def problem() -> str:
+    """The first thing that is wrong between the files and their pins, with what to do; nothing if they agree."""
+    if wrong := moved():
+        return wrong[0]
+    return "" if files() else f"{paths.GOLD}: is not there; put 200 rows there and run `dataset freeze`"
 
 
 def frozen() -> list[Evaluation]:

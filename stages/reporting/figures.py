@@ -15,11 +15,11 @@ from stages.contract.record import Drop, Meta, decode
 from stages.contract.scores import lines_of, scores_of
 from stages.models import rubric
 from stages.models.settings import settings
+from stages.reporting import calibration
 from stages.text.model_terms import kin
 from stages.text.tokens import NAME as TOKENIZER
 
 TOP = 10  # reasons listed
-LOCAL = "local scorer"
 TOLD = 0.5  # confidence from which a language is counted as told
 
 
@@ -69,6 +69,10 @@ class Measured(Struct):
     length: Length | None = None
     language: Language | None = None
     pairs: Pair | None = None
+
+
+AT_ODDS = ("contradictory_pairs", "preference_cycle")
+"""What dedup calls preference pairs that cannot all be right. One that is left alone contradicts nothing."""
 
 
 class Evidence(Struct):
@@ -164,7 +168,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
     return {
         "dataset": dataset(curated),
         "input": intake(evidence),
-        "answers": answers(evidence.unresolved),
+        "answers": answers(evidence.unresolved, {drop.id for drop in evidence.drops}),
         "sources": by_source(evidence, curated),
         "stages": by_stage(evidence),
         "top_reasons": dict(
@@ -175,7 +179,6 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "reply_tokens": spread(examples["reply_tokens"]),
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
-        "judge": judge(evidence),
         "splits": splits(curated, shares),
         "topics": counts(examples["topic"].fillna("none")),
         "topic_imbalance": imbalance(examples["topic"].dropna()),
@@ -187,6 +190,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "evaluation": evaluation(evidence),
         "facts": checked_facts(evidence, curated),
         "personal_data": totals(evidence.table["redacted"]),
+        "judge": judge(evidence) | calibration.metrics(),
         "noticed": evidence.noticed,
         "accounting": accounting(evidence, curated),
         "exports": evidence.exports,
@@ -301,9 +305,9 @@ def intake(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
+def answers(unresolved: list[dict[str, Any]], gone: set[str]) -> dict[str, int]:
     """Prompts with several answers, those whose answers choose differently, and records that were not compared with all or
-    were not trusted to be the same as another.
+    were not trusted to be the same as another; and preference pairs that cannot all be right, found and still there.
     """
     kinds = Counter(row["kind"] for row in unresolved)
     return {
@@ -313,6 +317,7 @@ def answers(unresolved: list[dict[str, Any]]) -> dict[str, int]:
         "refused_matches": kinds["refused_match"],
         "contradictory_pairs": kinds["contradictory_pairs"],
         "preference_cycles": kinds["preference_cycle"],
+        "contradictions_left": sum(row["kind"] in AT_ODDS and len(set(row["ids"]) - gone) > 1 for row in unresolved),
     }
 
 
@@ -387,7 +392,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
     baited = [row["canary"] for row in rows if "canary" in row]
     scored = evidence.table.loc[[row["id"] for row in examples], "model"].dropna() if by_model else ()
     return {
-        "by": given.model if by_model else LOCAL,
+        "by": given.model if by_model else calibration.LOCAL,
         "rubric": rubric.digest_of(rubric.of_project(value("judge.rubric", str))) if by_model else None,
         "judged": sum("score" in row for row in examples),
         "unjudged": tally(row["unjudged"] for row in examples if "unjudged" in row),

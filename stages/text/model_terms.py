@@ -1,7 +1,9 @@
 """What the makers of language models ask of those who train on what their models wrote, by the model's name.
 
-A short reading of the makers' published terms, no legal advice, and terms change: read those of the models you use. A
-name that fits several lines, such as a distilled model's, has the strictest of them; one that fits none is `unknown`.
+A short reading of the makers' published terms, no legal advice, and terms change: read those of the models you use. A name
+that fits several lines, such as a distilled model's, has the strictest of them; one that fits none is `unknown`. So are, on
+purpose, models whose terms could not be read or depend on more than the name: Cohere's, Gemma from 4 on, Tulu (each has the
+terms of its base), Mistral Small without a version or of 2024, and Qwen where it is a service, for research or the first.
 """
 
 import re
@@ -16,26 +18,29 @@ competes with the maker's; no other model at all; not known, which stands last b
 FAMILIES: tuple[tuple[str, str, Terms], ...] = (
     (
         "OpenAI",
-        r"chatgpt|gpt-?[345](?!all)|text-davinci|davinci|o[1345](?![a-z0-9])",
+        r"chatgpt|gpt-?[3-9](?!all)|text-davinci|davinci|o[1345](?![a-z0-9])",
         "no_competing_models",
     ),
     ("OpenAI", r"gpt-oss|gpt-?2", "free"),
     ("EleutherAI", r"gpt-j|gpt-neo|pythia", "free"),
     ("Anthropic", r"claude", "no_competing_models"),
     ("Google", r"gemini|palm|bard", "no_competing_models"),
-    ("Google", r"gemma", "use_restrictions"),
+    ("Google", r"gemma(?!-?[4-9])", "use_restrictions"),
     ("Google", r"flan|t5", "free"),
     ("xAI", r"grok", "no_competing_models"),
-    ("Cohere", r"command|aya", "no_competing_models"),
     ("Meta", r"llama(?!-?(?:3\.[1-9]|4(?!\d)))|code-?llama", "no_other_models"),
     ("Meta", r"llama-?(?:3\.[1-9]|4(?!\d))", "attribution"),
-    ("Mistral AI", r"mi[sx]tral-(?:7b|8x7b|8x22b|nemo|small)|magistral-small", "free"),
+    (
+        "Mistral AI",
+        r"mi[sx]tral-(?:7b|8x7b|8x22b|nemo|small-(?:3|24b|[a-z0-9.\-]*25\d\d))|magistral-small-(?:[a-z0-9.\-]*25\d\d)",
+        "free",
+    ),
     ("DeepSeek", r"deepseek-(?:r1|v3[.-](?:[1-9]|0324))", "free"),
     ("DeepSeek", r"deepseek-(?:llm|coder|v2|v3(?![.-](?:[1-9]|0324))|moe)", "use_restrictions"),
-    ("Alibaba", r"qwen-?3|qwq", "free"),
-    ("Alibaba", r"qwen", "attribution"),
+    ("Alibaba", r"qwen-?3-(?:coder-|next-)?\d+(?:\.\d+)?b|qwq-32b", "free"),
+    ("Alibaba", r"qwen-?(?:1\.5|2(?:\.5)?)-(?:[a-z]+-)*(?!3b|1\.8b)\d+(?:\.\d+)?b", "attribution"),
     ("Microsoft", r"phi-?[1-4]", "free"),
-    ("Allen Institute", r"olmo|tulu", "free"),
+    ("Allen Institute", r"olmo", "free"),
     ("Hugging Face", r"smollm", "free"),
 )
 """Maker, how its models are named (after the beginning of a word, in lower case), and what it asks."""

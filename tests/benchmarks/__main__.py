@@ -32,6 +32,7 @@ PARTS = (
     "audit",
     "dask",
     "models",
+    "judges",
 )
 HERE = Path(__file__).parent
 PAGE = """# Benchmarks

@@ -1,6 +1,9 @@
 """How well the checks `toxicity` and `injection` tell what they look for, beside alt-profanity-check.
 
 Toxicity: the area under the ROC curve of the score, on two sets that nothing was fitted on, and what `max_reply` then takes.
+HateCheck asks for hatred alone, the check for insults and obscenity too: most of what it takes of the cases without hatred
+is obscene or insulting. A higher cut does not help: on half 0, 0.99 takes 10 % of them instead of 13 %, and of the hateful
+ones 15 % instead of 26 %. Texts of one piece have nothing to average.
 Injection: the share of texts whose score reaches `threshold`, on half 1 of each set; the weights were fitted on half 0, with
 near-copies on one side. BIPIA's are everyday requests that stand in a document: no word of them tells. The cuts were chosen
 on the mix, nothing of which was fitted on once GPTeacher's rows are left out. `WEIGHTS.md` in stages/text says what was.
@@ -53,6 +56,23 @@ def of_toxicity(folder: Path, peer: Path) -> Iterator[Row]:
         yield f"toxicity, {name}: ROC AUC of alt-profanity-check 1.9.1", f"{other:.3f}", ""
         found = f"{(ours[labels] > cut).mean():.1%} of toxic, {(ours[~labels] > cut).mean():.1%} of other"
         yield f"toxicity, {name}: taken above {cut}", found, ""
+        for what, tested in NOT_HATEFUL.items() if name == "hatecheck" else ():
+            chosen = np.array([text.origin.split()[-1] in tested for text in known])
+            taken = f"{(ours[chosen] > cut).mean():.1%}"
+            yield f"toxicity, hatecheck, not hateful: {what}, {chosen.sum()}: taken above {cut}", taken, ""
+
+
+NOT_HATEFUL = {
+    "obscene, or insulting to one person or a group that needs no protection": (
+        "profanity_nh",
+        "target_indiv_nh",
+        "target_group_nh",
+        "slur_reclaimed_nh",
+    ),
+    "speech against hatred that quotes it": ("counter_quote_nh", "counter_ref_nh"),
+    "harmless": ("ident_neutral_nh", "ident_pos_nh", "negate_neg_nh", "target_obj_nh", "slur_homonym_nh"),
+}
+"""What HateCheck's cases without hatred are. The first kind is what the check looks for as well."""
 
 
 def of_injection(mix: list[Record]) -> Iterator[Row]:

@@ -45,10 +45,15 @@ def surge(public: Path) -> list[Text]:
 
 
 def hatecheck(public: Path) -> list[Text]:
-    """3,728 hateful and other sentences (CC-BY-4.0)."""
+    """3,728 hateful and other sentences (CC-BY-4.0); the origin names what each one tests."""
     rows = csv.DictReader(io.StringIO(read(public, "B_truth/hatecheck/test_suite_cases.csv")))
     return [
-        Text(row["test_case"], int(row["label_gold"] == "hateful"), "hatecheck", half(f"template {row['templ_id']}"))
+        Text(
+            row["test_case"],
+            int(row["label_gold"] == "hateful"),
+            f"hatecheck {row['functionality']}",
+            half(f"template {row['templ_id']}"),
+        )
         for row in rows
     ]
 

@@ -69,8 +69,8 @@ def project(root: Path, data: Path, skipped: Sequence[str] = ("toxicity",)) -> P
     """A DVC project whose only source is a folder with this file."""
     for name in ("stages", "lineage"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("eval", "pins"):
-        shutil.copytree(SAMPLE / "data" / name, root / "data" / name)
+    for name in ("data/eval", "data/pins", "data/ratings", "data/rubrics", "reports"):
+        shutil.copytree(SAMPLE / name, root / name)
     (root / "data/sources/mix").mkdir(parents=True)
     os.link(data, root / "data/sources/mix/1.jsonl")
     stanzas = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())

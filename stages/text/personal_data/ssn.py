@@ -10,17 +10,24 @@ from stages.text.personal_data.spelling import digits
 
 PATTERN = r"\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{9}"
 GATE = r"\d{3}[ \-]?\d{2}[ \-]?\d{4}"
+OTHER = re.compile(
+    r"\b(?:orders?|invoice|tracking|serial|parts?|model|sku|item|ticket|shipment|parcel|isbn|batch|lot)\b"
+    r"[ _\-]?(?:no\.?|numbers?|num|code|nr\.?|#)?[\s:=#]{0,4}$",
+    re.IGNORECASE,
+)
+"""What a number just behind it is instead, as people put dashes into those too."""
 NAMED = re.compile(r"\bssns?\b|social[ _-]?sec|\bsocial\b|\bss ?(?:no|num|#)", re.IGNORECASE)
 
 
 def find(text: str, rules: Rules) -> Iterator[Span]:
-    """Where numbers stand; without dashes only where the text says what they are."""
+    """Where numbers stand; without dashes, or behind another name, only where the text says what they are."""
     for start, end in spans(PATTERN, text):
         part = re.match(r"[\w\-]", text[start - 1 : start]) or re.match(r"\d{2}?[.,]\d$", before(text, start, 2) + "0")
         after = text[end : end + 2]
         if part or after[:1].isalnum() or re.match(r"[\-.,]\d", after):
             continue
-        if (text[start + 3] == "-" or NAMED.search(before(text, start, 40))) and is_given(digits(text[start:end])):
+        dashed = text[start + 3] == "-" and not OTHER.search(before(text, start, 24))
+        if (dashed or NAMED.search(before(text, start, 40))) and is_given(digits(text[start:end])):
             yield start, end
 
 
