@@ -39,7 +39,7 @@ def problems() -> None:
 
 @click.command()
 def check() -> None:
-    """Check params.yaml, the sources' paths, the pack and verdicts, and hash the evaluation sets; exit 1 if one has moved."""
+    """Check params.yaml, sources' paths, the pack, verdicts and evaluation sets; exit 1 if a set is not what is pinned."""
     problems()
     if moved := gold.moved():
         click.echo("\n".join(moved))
