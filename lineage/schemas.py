@@ -94,8 +94,8 @@ SCHEMAS = {
     "run": run,
     "params": params,
     "manifest": manifest,
-    "rating": rating,
     "pack": pack,
+    "rating": rating,
 }
 
 

@@ -123,7 +123,8 @@ def generated(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     """The rows that `generate` would write, as the records they will be."""
     built()
     source = params.sources().get("generated") or params.Source("data/sources/generated", "none")
-    rows = (Row(f"row {number}", encode(row)) for number, row in enumerate(run.made(stage, given), 1))
+    ask, _ = stage.foreseen("generate")  # a trial pays for nothing: what is not answered is not there
+    rows = (Row(f"row {number}", encode(row)) for number, row in enumerate(run.made(stage, given, ask), 1))
     cleaned = params.of_stage("collect", collect.Params)
     reads = [
         intake.read_row(row, collect.read, "collect", "generated", source=source, params=cleaned)

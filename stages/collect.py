@@ -59,6 +59,7 @@ PARALLEL = "parallel_tool_calls"
 WEB = ("kind", "domain")
 LONG_NUMBER = 10**6  # a number of personal data has 7 digits or more
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\-.]+")
+ID = re.compile("[0-9a-f]{32}")
 UNNAMED = re.compile(r"[^A-Za-z0-9_\-]+")
 
 
@@ -312,11 +313,12 @@ def described(row: dict[str, Any], source: Source, subject: str | None, how: Cle
     model = source.model if model in (None, "") else cleaned(str(model), how)
     return Meta(
         licence=licence(row, source, how) if source.licence_field else source.licence,
-        method=intern(source.method),  # type: ignore[arg-type]  # a default is left out only if it is the same object
+        method=intern(made_by(source, model)),  # type: ignore[arg-type]  # a default is left out only if it is the same object
         topic=None if topic in (None, "") else cleaned(str(topic), how),
         created=None if created in (None, "") else cleaned(str(created), how),
         subject=subject,
         rating=rating(row.get(source.rating_field)) if source.rating_field else None,
+        parents=parents(row.get(source.parents_field)) if source.parents_field else [],
         model=model,
         terms=terms_of(model) if model or source.method in MADE else None,
         extra=kept(row, source, how) | extra(row, source),
@@ -327,6 +329,20 @@ def licence(row: dict[str, Any], source: Source, how: Cleaning) -> str:
     """A row's own licence; one that is missing is not taken for the source's, which may allow more."""
     found = row.get(source.licence_field or "")
     return cleaned(found.strip(), how) if isinstance(found, str) and found.strip() else NO_LICENCE
+
+
+def made_by(source: Source, model: str | None) -> str:
+    """How a row was made. A template has no maker: a row among its rows that names a model was written by that model."""
+    return "model" if model and source.method == "template" else source.method
+
+
+def parents(given: Any) -> list[str]:
+    """Ids of records, or a Fault: what is no id ties a row to nothing, or to text that was not redacted."""
+    if given in (None, "", []):
+        return []
+    if not isinstance(given, list) or not all(isinstance(each, str) and ID.fullmatch(each) for each in given):
+        raise Fault("wrong_type", {"field": "parents", "expected": "list of ids", "found": type(given).__name__})
+    return sorted(set(given))
 
 
 def kept(row: dict[str, Any], source: Source, how: Cleaning) -> dict[str, Any]:

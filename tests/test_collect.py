@@ -736,6 +736,11 @@ def test_a_declared_field_that_no_row_has_stops(tmp_path: Path) -> None:
     assert "sources.mine.topic_field: no row has 'topci'; the first row has input, output" in done.stderr
 
 
+def test_a_declared_field_that_is_empty_in_every_row_is_not_taken_for_misspelt(tmp_path: Path) -> None:
+    project_of(tmp_path, {"rows.jsonl": row(model=None)}, model_field="model")
+    stage(tmp_path, "collect", "mine")
+
+
 def test_names_that_are_data_are_not_printed(tmp_path: Path) -> None:
     project_of(tmp_path, {"rows.csv": b"marta@posteo.example,+44 20 7946 0958\na,b\n"})
     done = stage(tmp_path, "collect", "mine", code=2)
@@ -766,6 +771,22 @@ def test_the_object_of_extra_field_is_kept_redacted_and_without_names_that_are_t
         {"style": "short", "by": "ask [EMAIL]"}
     ]
     assert [each.meta.extra for each in read(path, given)] == [{}]
+
+
+def test_parents_are_ids_or_the_row_is_a_drop(tmp_path: Path) -> None:
+    ids = ["0" * 32, "f" * 32]
+    for said, kept in [(ids, ids), ([*ids[::-1], ids[0]], ids), (None, []), ([], [])]:
+        [found] = read(put(tmp_path, "rows.jsonl", row(parents=said)), parents_field="parents")
+        assert found.meta.parents == kept
+    for said in ["0" * 32, ["0"], [EMAIL], [7], {"0": 1}]:
+        assert read(put(tmp_path, "rows.jsonl", row(parents=said)), parents_field="parents") == ["wrong_type"]
+
+
+def test_a_row_among_templates_that_names_a_model_was_written_by_it(tmp_path: Path) -> None:
+    path = put(tmp_path, "rows.jsonl", row("one", model="gpt-6-luna") + row("two", model=None))
+    made = [(each.meta.method, each.meta.model) for each in read(path, method="template", model_field="model")]
+    assert made == [("model", "gpt-6-luna"), ("template", None)]
+    assert {each.meta.method for each in read(path, method="log", model_field="model")} == {"log"}
 
 
 @pytest.mark.parametrize("extra", ["short", ["short"], 3, False])

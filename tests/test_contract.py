@@ -75,7 +75,7 @@ def test_the_outputs_of_dvc_are_the_paths_the_runner_writes(monkeypatch):
     key = "${key}"
     written = {
         "resolve": [paths.SETTINGS],
-        "generate": [paths.OUTPUT["generate"]],
+        "generate": [paths.OUTPUT["generate"], answers.relative("generate")],
         "collect": [paths.records(key), paths.origins(key), paths.dropped("collect", key)],
         "measure": [paths.scores(key), paths.signatures(key)],
         "filter": [paths.dropped("filter", key)],

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import report
+from stages.contract.params import Source
 from stages.contract.record import Drop, digest, encode
-from stages.reporting import figures, gate
+from stages.reporting import coverage, figures, gate
 from stages.reporting.figures import Evidence
 from tests.conftest import SAMPLE, record, settings_of, stage
 
@@ -39,6 +40,8 @@ KEPT = {
     "score": 5.0,
     "split": "train",
     "kind": "example",
+    "extra": {},
+    "longer": None,
 }
 GONE = {"split": None, "kind": None, "score": None}
 
@@ -411,3 +414,62 @@ def test_a_misspelt_rule_stops_the_run(project: Path) -> None:
 @pytest.mark.parametrize(("confidence", "language"), [(0.053, None), (0.499, None), (0.5, "zh"), (1.0, "zh")])
 def test_a_language_is_counted_only_if_it_is_likelier_than_all_others(confidence: float, language: str | None) -> None:
     assert figures.told("zh", confidence) == language
+
+
+# what was generated
+
+MADE = {"source": "made", "extra": {"method": "few_shot", "style": "short", "persona": "a nurse"}}
+
+
+def covered(*rows: dict[str, Any], **asked: int) -> coverage.Coverage | None:
+    """The coverage of these rows."""
+    sources = {"made": Source("data/sources/generated", "MIT"), "faq": Source("data/faq.csv", "MIT")}
+    return coverage.coverage(coverage.generated(evidence(*rows).table, sources), asked)
+
+
+def test_generated_rows_are_counted_by_method_and_beside_what_was_asked() -> None:
+    found = covered({}, MADE, MADE | GONE, few_shot=5, pairs=2)
+    assert found
+    assert [(each.name, each.asked, each.written, each.kept) for each in found.methods] == [
+        ("few_shot", 5, 2, 1),
+        ("pairs", 2, 0, 0),
+    ]
+
+
+def test_a_cell_without_a_kept_row_is_named_as_a_target() -> None:
+    other = MADE | GONE | {"topic": "lists", "extra": {"method": "few_shot", "style": "long", "persona": "a nurse"}}
+    found = covered(MADE, other)
+    assert found
+    assert found.empty == [
+        "topic=lists,style=long",
+        "topic=lists,style=short",
+        "topic=sync,style=long",
+        "style=long",
+    ]
+    assert [(each.name, each.written, each.kept) for each in found.axes["persona"]] == [("a nurse", 2, 1)]
+    assert [(each.written, each.kept) for each in found.topics["sync"]] == [(0, 0), (1, 1)]
+
+
+def test_what_a_row_says_in_its_own_words_is_no_axis() -> None:
+    rows = [MADE | {"extra": MADE["extra"] | {"note": f"text {n}", "facts": True, "won": "brief"}} for n in range(99)]  # type: ignore[operator]
+    found = covered(*rows)
+    assert found
+    assert set(found.axes) == {"style", "persona"}
+
+
+def test_where_nothing_is_generated_nothing_is_said_of_it() -> None:
+    assert covered({}) is None
+    assert coverage.asked({}) == {}
+    assert coverage.asked({"count": 3, "methods": {"pairs": 2, "errors": 0}, "targets": {"add": 1, "get": 4}}) == {
+        "template": 3,
+        "pairs": 2,
+        "targets": 5,
+    }
+
+
+def test_the_share_of_pairs_whose_chosen_ending_is_longer_is_reported() -> None:
+    pair = {"kind": "preference"}
+    found = counted(
+        evidence(pair | {"longer": "chosen"}, pair | {"longer": "rejected"}, pair | GONE | {"longer": "chosen"}, {})
+    )
+    assert found["preferences"] == {"pairs": 2, "chosen_longer_share": 0.5}

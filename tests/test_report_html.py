@@ -99,6 +99,7 @@ def hostile_project(root: Path, order: int = 0) -> Path:
     chosen["sources"] = {
         "log": {"path": "data/log", "licence": EVIL[4], "topic_field": "topic"},
         "pairs": {"path": "data/pairs.jsonl", "licence": "MIT"},
+        "made": {"path": "data/sources/generated", "licence": "MIT", "topic_field": "topic", "extra_field": "extra"},
     }
     chosen["filter"] = {name: "off" for name in checks.names() if name not in ("structure", "empty")}
     chosen["balance"] = {"max_per_topic": 2}
@@ -110,6 +111,17 @@ def hostile_project(root: Path, order: int = 0) -> Path:
     (root / "data/log" / "<img src=x onerror=alert(1)>\x1b[2J.jsonl").write_text("\n".join(rows))
     pairs = [{"prompt": f"{each} {n}?", "chosen": each, "rejected": f"{each} not"} for n, each in enumerate(EVIL)]
     (root / "data/pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)))
+    (root / "data/sources/generated").mkdir(parents=True)
+    written = [
+        {
+            "prompt": f"{n} {each}",
+            "completion": f"{each} {n}",
+            "topic": each,
+            "extra": {"method": each, "style": each, each: each},
+        }
+        for n, each in enumerate(EVIL)
+    ]
+    (root / "data/sources/generated/examples.jsonl").write_text("\n".join(map(json.dumps, written)))
     return root
 
 

@@ -5,10 +5,11 @@ from importlib import import_module
 
 import click
 
-from stages import checks, filter
+from stages import checks, filter, generate
 from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.paths import STAGES
 from stages.generation.pack import pack_of
+from stages.generation.plan import check_names
 from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 
@@ -27,17 +28,18 @@ def problems() -> None:
         settings(stage)
     gate.in_force()
     health.in_force()
-    if not gold.moved():
-        gold.verdicts(gold.frozen())
     facts.verdicts()
     if params.whole().get("generate"):
         pack = params.value("generate.pack", str)
-        pack_of(params.read_yaml(paths.ROOT / pack), pack)
+        asked = params.of_stage("generate", generate.Params)
+        check_names(asked, pack_of(params.read_yaml(paths.ROOT / pack), pack))
+    if not gold.moved():
+        gold.verdicts(gold.frozen())
 
 
 @click.command()
 def check() -> None:
-    """Check params.yaml and the sources' paths, and hash the evaluation sets; exit 1 if one is not what is pinned."""
+    """Check params.yaml, sources' paths, the pack, verdicts and evaluation sets; exit 1 if a set is not what is pinned."""
     problems()
     if moved := gold.moved():
         click.echo("\n".join(moved))

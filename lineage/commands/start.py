@@ -48,7 +48,7 @@ def start_over() -> None:
     for folder in sorted((paths.ROOT / "data/sources").glob("**/"), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
-    emptied = {"data/sources/.gitkeep": b"", paths.GOLD: b"", paths.PINS: b"", paths.FACTS: b""}
+    emptied = {"data/sources/.gitkeep": b"", paths.GOLD: b"", paths.PINS: b"", paths.FACTS: b"", paths.FAILURES: b""}
     emptied |= {f"{paths.RATINGS}/.gitkeep": b"", paths.CALIBRATION: b"{}\n"}
     for name, content in (texts | emptied).items():
         shards.put_bytes(paths.ROOT / name, content)

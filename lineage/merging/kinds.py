@@ -10,7 +10,8 @@ from lineage.merging.outcome import Conflict, listed
 from lineage.repository import content, git
 from stages.contract import gold, params, paths
 
-BY_ROW = ("data/sources/", f"{paths.RATINGS}/")
+BY_ROW = ("data/sources/", f"{paths.RATINGS}/", paths.VERDICTS, paths.FACTS, paths.FAILURES, paths.PINS)
+"""Folders of JSON Lines and files of which both sides' rows are taken."""
 
 
 class Sides(Struct):
@@ -42,7 +43,7 @@ def by_kind(path: str, version: Sides, branch: str) -> tuple[bytes, str, list[Co
         if folder is not None:
             return folder, "the files of both sides", []
         return version.ours, "", [Conflict(path, f"DVC cannot join the two: {problem}; {choose(path, 'dvc checkout')}")]
-    if (path.startswith(BY_ROW) and path.endswith(".jsonl")) or path in (paths.VERDICTS, paths.FACTS, paths.PINS):
+    if path.startswith(BY_ROW) and path.endswith((".jsonl", ".txt")):
         if found := rows.union(version.base or b"", version.ours, version.theirs):
             return found[0], f"{found[1]} rows of ours, then {found[2]} of {branch}", []
         return version.ours, "", [Conflict(path, f"a side changed rows or took some out; {choose(path)}")]

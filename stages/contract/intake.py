@@ -279,10 +279,13 @@ def counted(taken: Taken, ids: list[str], files: int) -> dict[str, Any]:
 
 
 def check_fields(name: str, source: Source, taken: Taken) -> None:
-    """Stop at a declared field that no row has: it is misspelt, and what depends on it would silently not happen."""
+    """Stop at a declared field that no row has, not even empty: it is misspelt, and what depends on it would silently not
+    happen.
+    """
     found = taken.known | Counter({"id": sum(map(bool, taken.declared))})
     for field in ("id", *DECLARED, *(["url"] if source.kind == "web" else [])):
-        if (theirs := getattr(source, f"{field}_field")) and not found[field]:
+        theirs = getattr(source, f"{field}_field")
+        if theirs and not found[field] and theirs not in taken.fields:
             have = f"the first row has {', '.join(taken.fields)}; " if taken.fields else ""
             raise stop(
                 f"params.yaml: sources.{name}.{field}_field: no row has {theirs!r}; {have}mend the name or take it out"

@@ -50,6 +50,9 @@ class Source(Struct, forbid_unknown_fields=True, frozen=True):
     licence_field: Annotated[
         str | None, Limits(description="a row's own licence; of a row without one none is known")
     ] = None
+    parents_field: Annotated[
+        str | None, Limits(description="ids of the records that a row was made from; they share a split")
+    ] = None
     extra_field: Annotated[str | None, Limits(description="an object that is kept, redacted, in meta.extra")] = None
     url_field: Annotated[str | None, Limits(description="where a page was found; its domain is kept")] = None
     model: Annotated[str | None, Limits(description="the language model that wrote the rows")] = None

@@ -9,6 +9,7 @@ import argparse
 import fcntl
 import gc
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -21,7 +22,10 @@ from msgspec import Struct
 
 from stages.contract import engine, params, paths, progress, shards
 from stages.contract.params import Stop, stop
-from stages.contract.record import Drop, Record, decode_record
+from stages.contract.record import Drop, Fault, Record, decode_record
+from stages.contract.source import Limits, line_rows, value_of
+
+HAND_WRITTEN = Limits(row=1_000_000, file=100_000_000)  # bytes
 
 
 class Decision(Struct):
@@ -123,16 +127,31 @@ def run_source(read: Callable[..., Record]) -> None:
 def run_rows(make: Callable[..., Iterable[dict[str, Any]]]) -> None:
     """generate: from the surviving records of one source to the rows of a new source."""
     no_arguments()
-    with running(make) as (stage, given):
-        shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], made(stage, given))
+    with running(make) as (stage, given), stage.paid(name_of(stage)) as ask:
+        shards.put_rows(paths.ROOT / paths.OUTPUT[name_of(stage)], made(stage, given, ask))
 
 
-def made(stage: ModuleType, given: Any) -> list[dict[str, Any]]:
-    """The rows that a stage makes of the survivors of the source it names as its seeds."""
+def made(stage: ModuleType, given: Any, ask: Callable[..., Any]) -> list[dict[str, Any]]:
+    """The rows that a stage makes of the survivors of the source it names as its seeds; `ask` asks a model."""
     params.source(given.seeds)
     records = [record for shard in survivors("generate", [given.seeds]) for record in records_of(shard)]
-    rows: list[dict[str, Any]] = stage.make(records, given, params.seed(), params.read_yaml(paths.ROOT / given.pack))
+    rows: list[dict[str, Any]] = stage.make(records, given, params.seed(), *beside(given), ask)
     return rows
+
+
+def beside(given: Any) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """What is generated from beside records: the pack, and the failures of trained models, each with its line."""
+    return params.read_yaml(paths.ROOT / given.pack), list(by_hand(paths.FAILURES))
+
+
+def by_hand(name: str) -> Iterator[tuple[str, Any]]:
+    """The rows of a file that people write, each with its line; none if it is not there."""
+    path = paths.ROOT / name
+    for row in line_rows(path, name, HAND_WRITTEN, Counter()) if path.is_file() else ():
+        try:
+            yield row.origin, value_of(row)
+        except Fault as fault:
+            raise stop(f"{row.origin}: {fault.reason.replace('_', ' ')}; mend the line") from None
 
 
 def run_measure(measure: Callable[..., Any]) -> None:

@@ -46,10 +46,18 @@ def ask(stage: str, requests: Iterable[Request], given: Params, run: str = "") -
     `run` names what the budget is for; without it, it is this stage with these requests, however often it is resumed.
     """
     todo = {key(each): each for each in requests}
-    found = {each: answer for each, answer in answers.kept(stage).items() if each in todo}
-    if lacking(todo, found) and (len(found) < len(todo) or can_pay(given)):
-        complete(stage, todo, found, given, run or run_of(stage, todo))
+    found = answered(stage, todo, answers.kept(stage), given, run or run_of(stage, todo))
     answers.keep(stage, found)
+    return found
+
+
+def answered(
+    stage: str, todo: dict[str, Request], kept: dict[str, Answer], given: Params, run: str
+) -> dict[str, Answer]:
+    """The answers to these requests: what is kept, and what is asked for because it is not."""
+    found = {each: answer for each, answer in kept.items() if each in todo}
+    if lacking(todo, found) and (len(found) < len(todo) or can_pay(given)):
+        complete(stage, todo, found, given, run)
     return found
 
 

@@ -55,6 +55,12 @@ class Tools(Struct):
     wrong_flag: bool
 
 
+class Pair(Struct):
+    """What the check `pairs` measured."""
+
+    longer: str
+
+
 class Measured(Struct):
     """The part of a row of scores that figures need; a check that was skipped is missing."""
 
@@ -62,6 +68,7 @@ class Measured(Struct):
     tools: Tools | None = None
     length: Length | None = None
     language: Language | None = None
+    pairs: Pair | None = None
 
 
 AT_ODDS = ("contradictory_pairs", "preference_cycle")
@@ -94,7 +101,7 @@ def gather(sources: list[str]) -> Evidence:
     )
     table = pd.DataFrame.from_records(
         [(*told_of(h.meta), h.id, h.source, bool(h.tools)) for h in heads],
-        columns=["topic", "method", "licence", "terms", "model", "facts", "id", "source", "tools"],
+        columns=["topic", "method", "model", "licence", "terms", "facts", "extra", "id", "source", "tools"],
         index="id",
     )
     ledger = {row["id"]: row["redacted"] for row in replaced(sources)}
@@ -106,6 +113,7 @@ def gather(sources: list[str]) -> Evidence:
     table["language"] = pd.Series(
         {i: told(*row.language.reply) for i, row in scored.items() if row.language}, dtype="object"
     )
+    table["longer"] = pd.Series({i: row.pairs.longer for i, row in scored.items() if row.pairs}, dtype="object")
     used = {i: row.tools for i, row in scored.items() if row.tools}
     for name in Tools.__struct_fields__:
         table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
@@ -130,7 +138,8 @@ def gather(sources: list[str]) -> Evidence:
 
 def told_of(meta: Meta) -> tuple[Any, ...]:
     """What figures need of what is known of a record."""
-    return meta.topic, meta.method, meta.licence, meta.terms, meta.model, meta.extra.get("facts") is True
+    stated = meta.extra.get("facts") is True
+    return meta.topic, meta.method, meta.model, meta.licence, meta.terms, stated, meta.extra
 
 
 def replaced(sources: list[str]) -> Iterator[dict[str, Any]]:
@@ -177,6 +186,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "licences": counts(curated["licence"]),
         "terms": counts(curated["terms"].dropna()),
         "tools": tools(curated),
+        "preferences": preferences(curated),
         "evaluation": evaluation(evidence),
         "facts": checked_facts(evidence, curated),
         "personal_data": totals(evidence.table["redacted"]),
@@ -406,6 +416,12 @@ def tools(curated: pd.DataFrame) -> dict[str, float]:
         "unused_share": share(curated["tools_unused"].sum(), defined.sum()),
         "wrong_parallel_flags": int(curated["tools_wrong_flag"].sum()),
     }
+
+
+def preferences(curated: pd.DataFrame) -> dict[str, float]:
+    """Pairs, and the share of them whose chosen ending is the longer one: near 1, length is what they teach."""
+    longer = curated["longer"].dropna()
+    return {"pairs": len(longer), "chosen_longer_share": share(int((longer == "chosen").sum()), len(longer))}
 
 
 def splits(curated: pd.DataFrame, shares: dict[str, float]) -> dict[str, Any]:

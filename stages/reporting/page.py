@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from stages.contract import paths, profiles
+from stages.contract import params, paths, profiles
 from stages.contract.params import Source
-from stages.reporting import chart, choice, figures, gate, glance, health, likeness
+from stages.reporting import chart, choice, coverage, figures, gate, glance, health, likeness
 from stages.reporting.excerpt import named
 from stages.reporting.reasons import meaning
 from stages.text.visible import visible
@@ -82,6 +82,9 @@ def page(
                 bars(*(each["language"].fillna("not told") for each in (evidence.table, examples))),
             ),
         ],
+        coverage=coverage.coverage(
+            coverage.generated(evidence.table, sources), coverage.asked(params.whole().get("generate") or {})
+        ),
         likeness=[
             ("topic", likeness.likeness(curated["topic"].fillna("none"), curated["split"])),
             ("source", likeness.likeness(curated["source"], curated["split"])),
