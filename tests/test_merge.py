@@ -37,9 +37,6 @@ filter:
     max_prompt_tokens: 8000
     max_reply_tokens: 4000
 
-judge:
-  threshold: 3.5 # of 1 to 5
-
 balance:
   weights: {}
 
@@ -53,7 +50,8 @@ gate:
     - name: the longest example fits the context
       max: 8192
 """
-PARAMS = (SAMPLE / "params.yaml").read_text() + OWN
+JUDGE = "\njudge:\n"
+PARAMS = (SAMPLE / "params.yaml").read_text().replace(JUDGE, f"{JUDGE}  threshold: 3.5 # of 1 to 5\n") + OWN
 
 
 def by_key(ours: str, theirs: str, base: str = PARAMS) -> tuple[str, list[keys.Clash], list[str]]:
@@ -106,7 +104,7 @@ def test_a_source_that_one_took_out_and_the_other_changed_is_a_clash():
 
 
 def test_what_they_took_out_goes_with_its_comment():
-    stage = PARAMS[PARAMS.index("generate:\n") : PARAMS.index("export:\n")]
+    stage = PARAMS[PARAMS.index("generate:\n") : PARAMS.index("judge:\n")]
     text, clashes, taken = by_key(with_source("log"), PARAMS.replace(stage, ""))
     assert (text, clashes, taken) == (with_source("log").replace(stage, ""), [], ["generate"])
 
