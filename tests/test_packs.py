@@ -17,6 +17,7 @@ from stages.contract import params, run
 from stages.contract.params import Stop
 from stages.contract.record import Record, encode
 from stages.generate import Params, make
+from stages.generation.grammar import opening
 from stages.generation.pack import Pack, pack_of, shares
 from tests.conftest import REPOSITORY, choose, record, sample_project, stage
 from tests.test_generate import SMALL, seed_records
@@ -215,6 +216,15 @@ def test_values_that_belong_together_are_drawn_together(use_params: Any) -> None
             [],
             [f"Is {capitals[country]} large?", f"Yes, {capitals[country]} is large."],
         )
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_row_says_a_thing_twice_or_only_goes_on_where_another_ends(name: str, made: Any) -> None:
+    for row in made[name]:
+        first, *later = [turn["content"] for turn in row["messages"] if turn["role"] == "assistant" and turn["content"]]
+        assert not [answer for answer in later if answer in first]
+    whole = {encode(row["messages"]) for row in made[name]}
+    assert len({opening(row) for row in made[name]}) == len(whole) == 200
 
 
 def test_rows_of_a_pack_without_seeds_are_unlike_the_seeds_all_the_same(use_params: Any) -> None:

@@ -25,10 +25,13 @@ def template_rows(records: list[Record], pack: Pack, asked: int, seed: int, file
     share = shares(asked, pack.counts)
     unlike = novel(candidates(seeds_of(records), pack, share, seed, file), [joined(each.messages) for each in records])
     taken: Counter[str] = Counter()
+    opened: set[bytes] = set()
     rows = []
     for row in unlike:
-        if taken[row["topic"]] < share[row["topic"]]:
+        start = opening(row)
+        if taken[row["topic"]] < share[row["topic"]] and start not in opened:
             taken[row["topic"]] += 1
+            opened.add(start)
             rows.append(row)
     short = [topic for topic in pack.topics if taken[topic] < share[topic]]
     if short:
@@ -80,12 +83,13 @@ def row(pack: Pack, name: str, style: str, example: Record | None, seed: int, nu
     topic, words = pack.topics[name], drawn(pack, seed, number)
     way: Way = pick(topic.ways, seed, "way", number)
     said = filled(pick(way.say[style], seed, "say", number), words, file)
+    answer = filled(pick(way.answer, seed, "answer", number), words, file)
     turns = [
         *system(pack, example),
         {"role": "user", "content": said[:1].upper() + said[1:]},
         *called(topic, words, file),
-        {"role": "assistant", "content": filled(pick(way.answer, seed, "answer", number), words, file)},
-        *following(way, words, seed, number, file),
+        {"role": "assistant", "content": answer},
+        *following(way, answer, words, seed, number, file),
     ]
     extra = filled(pack.extra | topic.extra, words, file) | way.axes | {"method": METHOD, STYLE: style}
     kept = {"tools": example.tools} if example and example.tools else {}
@@ -115,18 +119,17 @@ def called(topic: Topic, words: dict[str, str], file: str) -> list[dict[str, Any
     ]
 
 
-def following(way: Way, words: dict[str, str], seed: int, number: int, file: str) -> list[dict[str, Any]]:
-    """One of the way's further questions with its answer, or, as often as each of them, none."""
+def following(way: Way, told: str, words: dict[str, str], seed: int, number: int, file: str) -> list[dict[str, Any]]:
+    """One of the way's further questions with its answer, or, as often as each of them, none; nothing is told twice."""
     turn = pick([None, *way.then], seed, "then", number)
     if turn is None:
         return []
     said, answer = (
         pick(each, seed, "then", which, number) for which, each in (("say", turn.say), ("answer", turn.answer))
     )
-    return [
-        {"role": "user", "content": filled(said, words, file)},
-        {"role": "assistant", "content": filled(answer, words, file)},
-    ]
+    again = filled(answer, words, file)
+    asked = {"role": "user", "content": filled(said, words, file)}
+    return [] if again in told else [asked, {"role": "assistant", "content": again}]
 
 
 def novel(rows: list[dict[str, Any]], seen: list[str]) -> Iterator[dict[str, Any]]:
@@ -137,6 +140,12 @@ def novel(rows: list[dict[str, Any]], seen: list[str]) -> Iterator[dict[str, Any
     texts = [*seen, *map(text, rows)]
     alike = near_texts(texts, Bounds(floor, floor, RECALL, len(texts)))
     return (each for each, survivor in zip(rows, alike.survivor[len(seen) :], strict=True) if survivor < 0)
+
+
+def opening(row: dict[str, Any]) -> bytes:
+    """The first exchange of a row: one that only goes on where another ends is not new."""
+    later = [place for place, turn in enumerate(row["messages"]) if turn["role"] == "user"][1:]
+    return encode(row["messages"][: later[0]] if later else row["messages"])
 
 
 def text(row: dict[str, Any]) -> str:
