@@ -28,6 +28,7 @@ KEPT = {
     "method": "human",
     "licence": "CC0-1.0",
     "terms": None,
+    "facts": False,
     "redacted": {},
     "tools_defined": None,
     "tools_unused": None,
@@ -355,6 +356,7 @@ def written(root: Path, drops: tuple[Drop, ...] = (drop(7, "collect", "broken_js
         "data/scores/faq/00000.jsonl": [{"measured_from": "0"}, {"id": kept.id} | scores],
         "data/unresolved.jsonl": [],
         "data/overlaps.jsonl": [],
+        "data/fact_check.jsonl": [],
         "data/judged.jsonl": [{"id": kept.id, "score": 4.5, "penalties": {}}],
         "data/curated/index.jsonl": [
             {"id": kept.id, "source": "faq", "split": "train", "kind": "example", "digest": "0"}

@@ -472,6 +472,7 @@ def large(root: Path, rows: int, kept: int = 99) -> Path:
         "data/origins/log/source.json": [{"rows": rows, "records": rows, "repairs": {}, "key_conflicts": 0}],
         "data/scores/log/00000.jsonl": [{"measured_from": "0"}],
         "data/overlaps.jsonl": [],
+        "data/fact_check.jsonl": [],
         "data/judged.jsonl": [],
         "data/unresolved.jsonl": [],
         "data/curated/index.jsonl": [
