@@ -23,8 +23,8 @@ def ruled(tmp_path_factory):
     code_of_the_project(root)
     sample_project(root)
     shutil.copytree(REPOSITORY / "tests", root / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("reports", "dvc.lock"):
-        (shutil.copytree if (REPOSITORY / folder).is_dir() else shutil.copy)(REPOSITORY / folder, root / folder)
+    shutil.copytree(REPOSITORY / "reports", root / "reports", dirs_exist_ok=True)
+    shutil.copy(REPOSITORY / "dvc.lock", root)
     (root / "stages/checks/shouting.py").write_text(SHOWN[1])
     params = (root / "params.yaml").read_text()
     (root / "params.yaml").write_text(f"{params}\n{SHOWN[2]}")
