@@ -18,6 +18,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lineage import answers as lineage_answers
 from stages.contract import paths
 from stages.contract.params import Stop
 from stages.models import answers, budget, cache, journal
@@ -504,6 +505,14 @@ def test_a_plan_tells_requests_tokens_price_and_what_is_answered_and_sends_nothi
     assert (found.requests, found.kinds, found.missing) == (10, {"ok": 4}, 6)
     assert 0 < found.low < found.high
     assert server.asked.total() == 4
+
+
+def test_a_plan_of_a_project_that_is_not_built_stops_and_says_what_to_run(tmp_path, monkeypatch, use_params):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    use_params({"sources": {"faq": {"path": "faq.csv", "licence": "MIT"}}, "judge": {"rubric": "r.yaml"}})
+    with pytest.raises(Stop) as stopped:
+        lineage_answers.requests("judge")
+    assert stopped.value.message == "data/dropped/filter/faq.jsonl: is not built; run `dvc pull` or `dvc repro`"
 
 
 # an address of one's own

@@ -219,7 +219,7 @@ def survivors(stage: str, sources: list[str], share: float = 1.0) -> list[Shard]
 def dropped_in(files: Iterable[Path]) -> dict[str, set[str]]:
     """The ids in these files of drops, by source."""
     dropped: dict[str, set[str]] = {}
-    for drop in shards.drops(files):
+    for drop in shards.drops(map(built, files)):
         dropped.setdefault(drop.source, set()).add(drop.id)
     return dropped
 
@@ -236,6 +236,13 @@ def records_of(shard: Shard) -> Iterator[Record]:
 def within(identifier: str, share: float) -> bool:
     """Whether a record is in a sample of this share: an id is a hash, so its first digits are a draw."""
     return int(identifier[:8], 16) < share * 16**8
+
+
+def built(path: Path) -> Path:
+    """The path of what an earlier stage writes; a stop if it is not there, as in a clone that has not pulled."""
+    if not path.exists():
+        raise stop(f"{path.relative_to(paths.ROOT)}: is not built; run `dvc pull` or `dvc repro`")
+    return path
 
 
 def records_with(identifiers: Iterable[str]) -> Iterator[Record]:

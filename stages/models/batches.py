@@ -73,7 +73,7 @@ def handed(of: Purchase, intent: Entry, part: dict[str, Request]) -> str:
             if not trouble.again:
                 close(of, intent)
                 raise stop(
-                    f"models: the provider says: {trouble.message}; mend the settings, nothing was sent"
+                    f"models: the provider says: {trouble.message}; mend settings or key, nothing was sent"
                 ) from None
             pause(of, attempt, trouble)
     close(of, intent)

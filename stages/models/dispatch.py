@@ -71,7 +71,7 @@ class Traffic:
             self.not_before = max(self.not_before, monotonic() + pause)
         self.wrong += not trouble.again
         if trouble.fatal or (self.wrong >= VAIN and not self.right):
-            self.halt(f"models: the provider says: {trouble.message}; mend the settings, nothing was charged for it")
+            self.halt(f"models: the provider says: {trouble.message}; mend settings or key, nothing was charged for it")
 
 
 def concurrent(of: Purchase, todo: dict[str, Request]) -> Iterator[Outcome]:
