@@ -71,6 +71,7 @@ def project(root: Path, data: Path, skipped: Sequence[str] = ("toxicity",)) -> P
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("data/eval", "data/pins", "data/ratings", "data/rubrics", "reports"):
         shutil.copytree(SAMPLE / name, root / name)
+    shutil.copy(SAMPLE / "data/facts.jsonl", root / "data")
     (root / "data/sources/mix").mkdir(parents=True)
     os.link(data, root / "data/sources/mix/1.jsonl")
     stanzas = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
