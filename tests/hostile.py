@@ -1,7 +1,7 @@
 """`make hostile`: how the cost of every check and of redaction grows from 1 MB of hostile text in one record to 2 MB.
 
 CPU seconds of this process; what looks like a fault is measured again. A ratio above 2.6, or more than the cap in seconds
-per MB, is a fault and exit 1; what takes less than 50 ms for 2 MB is not told apart from noise. Each text runs in a process
+per MB, is a fault and exit 1; what takes less than 150 ms for 2 MB is not told apart from noise. Each text runs in a process
 of its own, which is ended at its own limit of CPU time, so that what is not linear ends as well. `tests/test_hostile.py`
 counts calls instead of seconds, at a small part of the size, which a busy machine cannot disturb.
 """
