@@ -23,9 +23,7 @@ MEGABYTE = 1_000_000  # characters
 SIZES = (MEGABYTE, 2 * MEGABYTE)
 RATIO = 2.6
 CAP = 5.0  # CPU seconds for 1 MB, of one check or of redaction; the dearest are 50,000 keys that are each redacted
-QUIET = (
-    0.05  # CPU seconds for 2 MB below which a ratio says nothing: memory that is touched for the first time costs more
-)
+QUIET = 0.15  # CPU seconds for 2 MB; below, memory that is asked for the first time costs as much as the work
 AGAIN = 2  # times that what looks like a fault is measured again, the least of which counts
 LIMIT = 300  # CPU seconds of one text with everything
 ARMOUR = "-----BEGIN " + "PRIVATE KEY-----\n"
