@@ -32,8 +32,9 @@ Params = msgspec.defstruct(
 """`skip` names checks that are not measured, and then not decided; the rest is what the checks measure with."""
 
 
+@cache
 def prepare(records: int) -> None:
-    """Load what measuring about so many records needs before the work is shared out, so that the workers need not."""
+    """Load what measuring about so many records needs, once in a process."""
     from stages.text import language, linear, minhash, tokens
 
     minhash.warm_up(records)

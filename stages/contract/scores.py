@@ -72,12 +72,13 @@ def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
     with shards.replaced(paths.scores(source)) as scores, shards.replaced(paths.signatures(source)) as signatures:
         scores.mkdir(parents=True)
         signatures.mkdir(parents=True)
-        work = partial(measure_shard, stage=stage.__name__, given=given)
         origin = {record: digest(basis, sha256(record.read_bytes())) for record in records}
         places = {record: (scores / record.name, signed_beside(signatures / record.name)) for record in records}
         fresh = [record for record in records if not taken_over(old.get(origin[record]), *places[record], source)]
-        if fresh:
-            stage.prepare(len(fresh) * ROWS)
+        count = len(fresh) * ROWS
+        work = partial(measure_shard, stage=stage.__name__, given=given, count=count)
+        if fresh and engine.name() != "dask":
+            stage.prepare(count)  # once, before the workers fork
         measured = progress.over_files(engine.map(work, fresh), f"measure {source}", fresh)
         for record, (rows, signed) in zip(fresh, measured, strict=True):
             first = {"measured_from": origin[record], "rows": sha256(b"\n".join(rows)), "signatures": sha256(signed)}
@@ -125,13 +126,14 @@ def link(old: Path, new: Path) -> None:
         shutil.copyfile(old, new)
 
 
-def measure_shard(path: Path, stage: str, given: Any) -> tuple[list[bytes], bytes]:
-    """What one worker does: the encoded scores and the signatures of a shard of records."""
+def measure_shard(path: Path, stage: str, given: Any, count: int) -> tuple[list[bytes], bytes]:
+    """What one worker does: the encoded scores and the signatures of a shard of records, of about `count` in all."""
     import io
 
     import numpy as np
 
     module = import_module(stage)
+    module.prepare(count)
     records = [decode_record(line) for line in shards.lines(path)]
     values = measured(module, records, given)
     rows = [encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)]
