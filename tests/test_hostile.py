@@ -4,32 +4,15 @@ A count is the same on every machine. It sees a loop in a loop, but not what one
 backtracks does: `make hostile` measures that in seconds, at a hundred and fifty times the size.
 """
 
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests import hostile
+from tests.conftest import calls
 
 SIZES = (7_000, 14_000)
 FREE = 400  # calls that a cache, a table that grows or a find more may take
-
-
-def calls(task: Callable[[Any], Any], given: Any) -> int:
-    """How many functions a task calls, and how often generators go on."""
-    count = 0
-
-    def counted(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counted)
-    try:
-        task(given)
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 @pytest.mark.parametrize("name", hostile.TEXTS)
