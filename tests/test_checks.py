@@ -326,6 +326,11 @@ def test_a_text_that_is_surely_in_no_candidate_is_not_taken_for_one() -> None:
     ("text", "language"),
     [
         ("What is the best way to store your paint, and where should it be kept?", "en"),
+        (
+            f"{'Anna Kowalska, Piotr Nowak, ' * 4}. After this the house was sold, and nobody has lived there since.",
+            "en",
+        ),
+        ("Łódź: what is the best way to go there from Warsaw, and how long would it take?", "en"),
         ("Daarnaast was A Boy and His Dog ook genomineerd voor de Golden Scroll voor beste film.", "nl"),
         ("Nach dem Film The End of the World and You gingen wir alle zusammen nach Hause.", "de"),
         ("Write in the list: der die das und oder aber wenn weil nicht auch nur noch schon.", "de"),

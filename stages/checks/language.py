@@ -119,12 +119,22 @@ class Spoken(Struct):
 
 def measure(record: Record, params: Measure) -> Spoken:
     """What the user and what the assistant speaks."""
+    return measure_many([record], params)[0]
+
+
+def measure_many(records: list[Record], params: Measure) -> list[Spoken]:
+    """The same of many records."""
     candidates = as_set(params.candidates)
+    return [spoken(record, candidates, params.per) for record in records]
+
+
+def spoken(record: Record, candidates: frozenset[str], per: str) -> Spoken:
+    """What each side of a record speaks, turn by turn or in all."""
     sides: list[Told] = []
     others: set[Told] = set()
     scripts: set[str] = set()
     for role in ("user", "assistant"):
-        texts = prose_of(record, role, params.per)
+        texts = prose_of(record, role, per)
         told = [detect(text, candidates) for text in texts]
         if len(told) == 1:  # as in most records
             sides.append(told[0])

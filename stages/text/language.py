@@ -29,6 +29,7 @@ SIGN = 3  # times as likely a language is by each small word or letter of its ow
 LEAD = 3  # signs more than any other's that confirm what the model found
 UNSEEN = 0.02  # probability of a language that the model does not name, but words do
 SHORTEST = 20  # letters; below it the model guesses (measured: "Yes" is Turkish)
+NO_LETTER = bytes(code for code in range(128) if not chr(code).isalpha())
 TOLD = 0.99  # confidence in a text whose words say that it is English
 Told = tuple[str | None, float]
 
@@ -51,12 +52,14 @@ def detect(text: str, candidates: frozenset[str]) -> Told:
     """The likeliest language and its probability, a candidate if one is likely at all; None if the text is too short."""
     if len(text) < SHORTEST and text.isascii():
         return None, 0.0
-    if "en" in candidates and function_words.english(text[: LOOKED_AT[0]].lower().split()):
+    short, long = LOOKED_AT
+    english = function_words.english
+    if "en" in candidates and (english(text[:short]) or (len(text) > short and english(text[:long]))):
         return "en", TOLD
-    head = " ".join(text[: LOOKED_AT[-1]].split())
+    head = " ".join(text[:long].split())
     if not head.isascii() and NOT_LATIN.search(head):
         return by_script(head, candidates)
-    if len(head) < 4 * SHORTEST and sum(map(str.isalpha, head)) < (SHORTEST if head.isascii() else ACCENTED):
+    if len(head) < 4 * SHORTEST and count_letters(head) < (SHORTEST if head.isascii() else ACCENTED):
         return None, 0.0
     found = chosen(head[: LOOKED_AT[0]], candidates)
     if found[1] >= SURE:
@@ -67,11 +70,16 @@ def detect(text: str, candidates: frozenset[str]) -> Told:
     return by_signs(head, chosen(head, candidates) if len(head) > LOOKED_AT[0] else found, signs, candidates)
 
 
+def count_letters(text: str) -> int:
+    """How many letters a text has."""
+    return len(text.encode().translate(None, NO_LETTER)) if text.isascii() else sum(map(str.isalpha, text))
+
+
 def by_script(head: str, candidates: frozenset[str]) -> Told:
     """The same of a text that has letters other than Latin ones: its script may tell, or leave fewer to choose from."""
     name, letters, share = script(head)
     if name == "Latn" or share < MOSTLY:
-        return chosen(head, candidates) if sum(map(str.isalpha, head)) >= SHORTEST else (None, 0.0)
+        return chosen(head, candidates) if count_letters(head) >= SHORTEST else (None, 0.0)
     if len(head) < QUOTED:
         return None, 0.0
     if name in ALONE and letters >= (FORMULA if name == "Grek" else ALONE_FROM):
