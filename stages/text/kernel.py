@@ -4,8 +4,18 @@ Imported where there is enough to do (see `worthwhile`): loading the compiler ta
 machine some seconds more, after which the compiled code lies beside this file. A test holds each loop to its plain form.
 """
 
+import sys
+from importlib import import_module
+
 import numpy as np
 from numba import njit
+
+MATRICES = "scipy.linalg.cython_blas"
+if MATRICES not in sys.modules:
+    # numba loads it if it is there, which takes a quarter of a second, and no loop here multiplies matrices
+    sys.modules[MATRICES] = None  # type: ignore[assignment]
+    import_module("numba.np.arraymath")
+    del sys.modules[MATRICES]
 
 WIDTH = 5  # letters in a run, as shingles.RUN
 P1, P2, P3, P4, P5 = (np.uint32(p) for p in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1))  # xxHash
