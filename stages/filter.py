@@ -33,13 +33,19 @@ class Rule(NamedTuple):
         own = getattr(self.check, "action", None)
         return str(own(reason, self.limits) if own else getattr(self.limits, "action", "drop"))
 
-    def broken(self, value: Any, action: str) -> str | None:
-        """The reason that the check gives for a record of this value, if it is one for this action."""
-        reason: str | None = self.check.decide(value, self.limits, *self.facts)
-        return reason if reason and self.action(reason) == action else None
-
 
 Rules = dict[str, Rule]
+
+
+def broken(scores: dict[str, Any], rules: Rules, action: str) -> list[tuple[str, str]]:
+    """The rules that these scores break, each with its reason, of those whose reason is one for this action."""
+    return [
+        (name, reason)
+        for name, rule in rules.items()
+        if name in scores
+        and (reason := rule.check.decide(scores[name], rule.limits, *rule.facts))
+        and rule.action(reason) == action
+    ]
 
 
 def prepare(params: Params) -> Rules:
@@ -74,15 +80,13 @@ def values(name: str, scores: Scores) -> Iterator[Any]:
 
 def decide(identifier: str, source: str, scores: dict[str, Any], rules: Rules) -> Drop | None:
     """The drop of a record that breaks a rule, with what was measured as its evidence."""
-    broken = [
-        (reason, {name: side[name], **({"ending": "rejected"} if side is not scores else {})})
-        for side in (scores, scores.get("rejected", {}))
-        for name, rule in rules.items()
-        if name in side and (reason := rule.broken(side[name], "drop"))
-    ]
-    if not broken:
+    found = [(reason, {name: scores[name]}) for name, reason in broken(scores, rules, "drop")]
+    if losing := scores.get("rejected"):
+        more = broken(losing, rules, "drop")
+        found += [(reason, {name: losing[name], "ending": "rejected"}) for name, reason in more]
+    if not found:
         return None
-    (reason, evidence), *others = broken
+    (reason, evidence), *others = found
     return Drop(
         identifier, source, "filter", reason, evidence | ({"also": [other for other, _ in others]} if others else {})
     )
@@ -92,8 +96,7 @@ def counted(rules: Rules, scores: Scores, among: Container[str]) -> Counter[str]
     """How many of these records give a reason to a rule that only counts."""
     counting = informed(rules, scores, "count")
     rows = (row for identifier, row in scores(*counting) if identifier in among) if counting else ()
-    found = (rule.broken(row[name], "count") for row in rows for name, rule in counting.items() if name in row)
-    return Counter(filter(None, found))
+    return Counter(reason for row in rows for _, reason in broken(row, counting, "count"))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ def keep_scores(stage: ModuleType, source: str, given: Any) -> None:
             stage.prepare(count)  # once, before the workers fork
         measured = progress.over_files(engine.map(work, fresh), f"measure {source}", fresh)
         for record, (rows, signed) in zip(fresh, measured, strict=True):
-            first = {"measured_from": origin[record], "rows": sha256(b"\n".join(rows)), "signatures": sha256(signed)}
-            shards.write(places[record][0], [encode(first), *rows])
+            first = {"measured_from": origin[record], "rows": sha256(rows), "signatures": sha256(signed)}
+            shards.write(places[record][0], filter(None, (encode(first), rows)))
             shards.write_bytes(places[record][1], signed)
 
 
@@ -126,8 +126,8 @@ def link(old: Path, new: Path) -> None:
         shutil.copyfile(old, new)
 
 
-def measure_shard(path: Path, stage: str, given: Any, count: int) -> tuple[list[bytes], bytes]:
-    """What one worker does: the encoded scores and the signatures of a shard of records, of about `count` in all."""
+def measure_shard(path: Path, stage: str, given: Any, count: int) -> tuple[bytes, bytes]:
+    """What one worker does: the lines of scores and the signatures of a shard of records, of about `count` in all."""
     import io
 
     import numpy as np
@@ -136,7 +136,7 @@ def measure_shard(path: Path, stage: str, given: Any, count: int) -> tuple[list[
     module.prepare(count)
     records = [decode_record(line) for line in shards.lines(path)]
     values = measured(module, records, given)
-    rows = [encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)]
+    rows = b"\n".join([encode({"id": record.id, **each}) for record, each in zip(records, values, strict=True)])
     file = io.BytesIO()
     np.save(file, module.sign(records, values))
     return rows, file.getvalue()
