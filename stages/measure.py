@@ -92,15 +92,16 @@ def sign(records: list[Record], scores: list[dict[str, Any]]) -> "NDArray[np.voi
     import numpy as np
 
     from stages.text.minhash import signatures
-    from stages.text.same import digests_of, parts
+    from stages.text.same import digests_of, parts, with_code
 
     table = np.zeros(len(records), COLUMNS)
     what, shingles = comparison()
-    read = [parts(record, what) for record in records]
+    coded = with_code(records)
+    read = [parts(record, what, coded) for record in records]
     texts = [f"{asked}\n{said}" for asked, said, _ in read]
     table["id"] = numbers([record.id for record in records])
     table["minhash"] = signatures(texts, [cased for *_, cased in read], shingles)
-    digests = np.frombuffer(b"".join(digests_of(records)), COLUMNS[1:8])
+    digests = np.frombuffer(b"".join(digests_of(records, coded)), COLUMNS[1:8])
     for name in digests.dtype.names or ():
         table[name] = digests[name]
     table["family"] = [FAMILIES.index((kind(record), record.label)) for record in records]

@@ -16,6 +16,7 @@ from stages.checks import injection, toxicity
 from stages.contract.record import Record, conversation
 from stages.text import linear
 from stages.text.linear import Kind, Model
+from stages.text.patterns import compiled
 from tests.benchmarks import classifiers, fit, labelled
 from tests.conftest import record
 from tests.test_truth import PUBLIC, public
@@ -288,7 +289,7 @@ def test_a_request_with_such_words_is_not_suspected(text: str) -> None:
 @settings(max_examples=300)
 @given(st.from_regex(injection.ORDERS.replace("(?i)", ""), fullmatch=False).filter(lambda text: len(text) < 200))
 def test_every_order_stands_by_a_telling_word(text: str) -> None:
-    if injection.pattern(injection.ORDERS).search(text):
+    if compiled(injection.ORDERS).search(text):
         assert list(injection.excerpts(text))
         assert injection.measure(record(text)).order
 

@@ -2,6 +2,7 @@
 
 import random
 import struct
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -21,10 +22,10 @@ from stages.contract import params, paths, shards, signatures
 from stages.contract.params import Stop
 from stages.contract.record import Meta, Record
 from stages.contract.run import Decision
-from stages.text import minhash, near, same
+from stages.text import minhash, near, patterns, same
 from stages.text.near import Bounds, near_texts
 from stages.text.shingles import fold, jaccard, letters, runs, word_runs, words
-from tests.conftest import record
+from tests.conftest import REPOSITORY, record, run
 
 WORDS = (
     *("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "seven", "bright", "ducks"),
@@ -188,7 +189,7 @@ def test_a_signature_does_not_depend_on_the_texts_beside_it(texts: list[str]) ->
 def test_a_signature_does_not_depend_on_where_a_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["first text", "", "怎样重命名", "another one", "a"]
     whole = minhash.signatures(texts)
-    monkeypatch.setattr(minhash, "BLOCK", 8)
+    monkeypatch.setattr(patterns, "BLOCK", 8)
     assert len(list(minhash.blocks(texts))) > 1
     assert np.array_equal(minhash.signatures(texts), whole)
 
@@ -562,6 +563,11 @@ def test_the_compiled_loop_bares_and_folds_texts_as_the_plain_functions_do(found
     import_module("stages.text.kernel")  # once loaded it is used for any number of texts
     assert same.bare_all(found) == [same.bare(text) for text in found]
     assert same.fold_all(found) == [fold(text) for text in found]
+
+
+def test_the_compiled_loops_load_no_linear_algebra() -> None:
+    code = "import sys, stages.text.minhash as m; m.warm_up(20_000); assert 'scipy.linalg' not in sys.modules"
+    run(sys.executable, "-c", f"{code}; import scipy.linalg.cython_blas", cwd=REPOSITORY)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import checks, filter, measure
+from stages.checks import injection
 from stages.contract.record import Record, ToolCall, decode, encode
-from stages.text import function_words
+from stages.text import function_words, patterns, same
 from stages.text import language as lid
 from stages.text.damage import damage, gate, mojibake
 from stages.text.prose import begin_alike, count_words, without_code
@@ -669,6 +670,18 @@ def test_a_reply_that_was_decoded_wrongly_is_dropped(said: str, expected: str | 
 def test_a_question_may_quote_what_went_wrong() -> None:
     assert reason("encoding", record("Why does ä turn into Ã¤ after the import?")) is None
     assert reason("encoding", record("Itâ€™s Iâ€™m youâ€™re")) == "mojibake"
+
+
+WORDS = st.sampled_from(["ignore", "the rubric", "you are now", "def f(x):", "x;", "{", "好", "é", "\n", "\0", " "])
+
+
+@given(st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=8))
+def test_one_search_through_many_texts_finds_those_that_a_search_of_each_finds(texts: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patterns, "BLOCK", 30)
+        for pattern in (injection.TELLING, same.UNFENCED):
+            each = [place for place, text in enumerate(texts) if patterns.compiled(pattern).search(text)]
+            assert patterns.holding(pattern, texts) == each
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ so they are counted unless `action` says otherwise. The words of asking are Engl
 language is not judged.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
@@ -15,6 +14,7 @@ from msgspec import Struct
 from stages.checks.language import LANGUAGES, as_set
 from stages.contract.record import Record, answer, prompt
 from stages.text.language import SURE, detect
+from stages.text.patterns import compiled
 from stages.text.prose import begin_alike
 
 REASONS = {
@@ -71,22 +71,15 @@ def common(said: str, asked: str, start: int, size: int) -> int:
 def asks(asked: str) -> bool:
     """Whether the beginning or the end of the prompt has a word that asks for a part of it."""
     first, last = INSTRUCTION
-    task, own = patterns()
-    return bool(task.search(f"{asked[:first]}\n{asked[-last:]}")) and not own.search(asked[:first])
+    return bool(compiled(ASKS).search(f"{asked[:first]}\n{asked[-last:]}")) and not compiled(OWN_WORDS).search(
+        asked[:first]
+    )
 
 
 def foreign(asked: str) -> bool:
     """Whether the prompt is surely in another language; asked of the few that are copied from at all."""
     language, share = detect(asked, as_set(LANGUAGES))
     return language not in (None, "en") and share >= SURE
-
-
-@cache
-def patterns() -> tuple[Any, Any]:
-    """What asks for a part of the prompt, and what asks for other words, compiled by re2: they never backtrack."""
-    import re2
-
-    return re2.compile(ASKS), re2.compile(OWN_WORDS)
 
 
 def decide(value: float, params: Params) -> str | None:

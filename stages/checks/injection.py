@@ -7,7 +7,6 @@ metrics, unless `action` is `drop`. An order that is worded like any other reque
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from stages.contract.record import Record, conversation
 from stages.text import linear
+from stages.text.patterns import compiled, holding
 
 REASONS = {
     "prompt_injection": "the text gives orders to the model or the judge that reads it",
@@ -78,14 +78,6 @@ class Injection(Struct):
     score: float
 
 
-@cache
-def pattern(text: str) -> Any:
-    """A pattern compiled by re2: it never backtracks, and is ten times as fast as `re` here."""
-    import re2
-
-    return re2.compile(text)
-
-
 def measure(record: Record, params: None = None) -> Injection:
     """What is found in all text of the record: prompt, reply, tools' arguments and results."""
     return measure_many([record])[0]
@@ -94,10 +86,11 @@ def measure(record: Record, params: None = None) -> Injection:
 def measure_many(records: list[Record], params: None = None) -> list[Injection]:
     """The same of many records at once."""
     texts = list(map(conversation, records))
-    telling = {place: pieces for place, text in enumerate(texts) if (pieces := list(excerpts(text)))}
+    telling = holding(TELLING, texts)
     found = [Injection(None, 0.0) for _ in texts]
-    for (place, _), score in zip(telling.items(), linear.worst("injection", telling.values()), strict=True):
-        order = pattern(ORDERS).search(texts[place])
+    pieces = (excerpts(texts[place]) for place in telling)
+    for place, score in zip(telling, linear.worst("injection", pieces), strict=True):
+        order = compiled(ORDERS).search(texts[place])
         found[place] = Injection(order[0][:LONGEST] if order else None, score)
     return found
 
@@ -105,7 +98,7 @@ def measure_many(records: list[Record], params: None = None) -> list[Injection]:
 def excerpts(text: str) -> Iterator[list[str]]:
     """The words round each telling word, without those that the edges cut."""
     done = 0
-    for hit in pattern(TELLING).finditer(text):
+    for hit in compiled(TELLING).finditer(text.encode() if text.isascii() else text):  # no letters to count
         if hit.start() < done:
             continue
         done = hit.start() + STEP

@@ -6,13 +6,13 @@ signs ("{{name}}"), and the usual forms of German, French, Spanish, Portuguese, 
 labelled set measures.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract.record import Record, answer, prompt
+from stages.text.patterns import compiled
 from stages.text.prose import prose
 
 REASONS = {"placeholder": "a placeholder in the prompt or the reply was never filled"}
@@ -46,14 +46,6 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     action: Annotated[Literal["keep", "count", "drop"], Limits(description="what becomes of such a record")] = "count"
 
 
-@cache
-def forms() -> Any:
-    """The pattern, compiled by re2: it never backtracks."""
-    import re2
-
-    return re2.compile(FORMS)
-
-
 def measure(record: Record, params: None = None) -> str | None:
     """The first placeholder of the reply, or else of the prompt."""
     return first(answer(record)) or first(prompt(record))
@@ -61,9 +53,9 @@ def measure(record: Record, params: None = None) -> str | None:
 
 def first(text: str) -> str | None:
     """The first placeholder of a text's prose."""
-    if not ("[" in text or "{{" in text or "<" in text) or not forms().search(text):
+    if not ("[" in text or "{{" in text or "<" in text) or not compiled(FORMS).search(text):
         return None
-    found = forms().search(prose(text)) if "`" in text else forms().search(text)
+    found = compiled(FORMS).search(prose(text)) if "`" in text else compiled(FORMS).search(text)
     return found[0].rstrip(" .,;!?，。；！？、\n")[:LONGEST] if found else None
 
 

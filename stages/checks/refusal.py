@@ -6,13 +6,13 @@ Spanish, Portuguese, Italian, Chinese and Japanese, which no labelled set measur
 the first sentences.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta as Limits
 from msgspec import Struct
 
 from stages.contract.record import Record, answer
+from stages.text.patterns import compiled
 
 REASONS = {"refusal": "the reply declines to answer"}
 LOOKED_AT = 240  # characters
@@ -104,33 +104,17 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     action: Annotated[Literal["keep", "count", "drop"], Limits(description="what becomes of a refusal")] = "count"
 
 
-@cache
-def pattern() -> Any:
-    """The pattern, compiled by re2: it never backtracks."""
-    import re2
-
-    return re2.compile(DECLINES)
-
-
-@cache
-def elsewhere() -> Any:
-    """The same of other languages."""
-    import re2
-
-    return re2.compile(ELSEWHERE)
-
-
 def measure(record: Record, params: None = None) -> bool:
     """Whether the assistant's last turn opens with a refusal."""
     head = answer(record)[:LOOKED_AT].lower().replace("’", "'")
     if "sorry" in head or "cannot" in head or "n't" in head or " not " in head or "unable" in head or " ai" in head:
-        return bool(pattern().search(head.strip()) or foreign(head.lstrip()))
+        return bool(compiled(DECLINES).search(head.strip()) or foreign(head.lstrip()))
     return foreign(head.lstrip())
 
 
 def foreign(head: str) -> bool:
     """Whether a text opens with a refusal in another language."""
-    return head.startswith(ANY_OPENING) and bool(elsewhere().search(head))
+    return head.startswith(ANY_OPENING) and bool(compiled(ELSEWHERE).search(head))
 
 
 def decide(value: bool, params: Params) -> str | None:

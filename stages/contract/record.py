@@ -185,9 +185,12 @@ def compared(record: Record, what: Compare, said: Callable[[Message], str] = spo
 
     A record that has nothing of what is asked for is compared whole: two without a prompt do not ask the same.
     """
-    place = ending(record.messages)
-    asked = joined(record.messages[:place], said)
-    answered = joined((*record.messages[place:], *record.rejected), said)
+    if said is spoken and not record.rejected:
+        asked, answered = prompt(record), reply(record)
+    else:
+        place = ending(record.messages)
+        asked = joined(record.messages[:place], said)
+        answered = joined((*record.messages[place:], *record.rejected), said)
     if what == "prompt" and asked:
         return asked, ""
     if what == "reply" and answered:

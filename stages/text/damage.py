@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from stages.text.normalise import CONTROL
+from stages.text.patterns import compiled
 
 CONTROLS = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 REPLACEMENT = "\ufffd"
@@ -17,18 +18,15 @@ REPLACEMENT = "\ufffd"
 @cache
 def mojibake() -> Any:
     """ftfy's patterns as one that never backtracks."""
-    import re2
     from ftfy.badness import BADNESS_RE
 
-    return re2.compile(compact(BADNESS_RE.pattern).replace(r"\w", r"[\pL\pN_]"))
+    return compiled(compact(BADNESS_RE.pattern).replace(r"\w", r"[\pL\pN_]"))
 
 
 @cache
 def gate() -> Any:
     """Any kind of damage, as one pattern."""
-    import re2
-
-    return re2.compile(f"{CONTROLS}|{REPLACEMENT}|{mojibake().pattern}")
+    return compiled(f"{CONTROLS}|{REPLACEMENT}|{mojibake().pattern}")
 
 
 def compact(pattern: str) -> str:

@@ -5,7 +5,7 @@ over the UTF-8 bytes of the runs of five characters; a test compares them. The p
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from itertools import chain, repeat
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stages.text.patterns import blocks
 from stages.text.shingles import RUN, Shingles, fold, runs_of, words
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 128
 SEED = 1  # datasketch's own default
-BLOCK = 1 << 16  # runs hashed at once: what stays in a core's second-level cache
 WORTHWHILE = 20_000  # texts from which on it pays to load the compiled loops
 P1, P2, P3, P4, P5 = (np.uint32(p) for p in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1))  # xxHash
 SEEDS = tuple(np.uint32(s) for s in (0x24234428, 0x85EBCA77, 0, 0x61C8864F))  # P1 + P2, P2, 0, -P1: xxHash's four lanes
@@ -109,16 +109,6 @@ def hashed(data: "NDArray[np.uint8]", begins: "NDArray[Any]", ends: "NDArray[Any
 def mixed(hashes: "NDArray[np.uint32]") -> "NDArray[np.uint32]":
     """MurmurHash3's finish, which datasketch applies before it permutes."""
     return finished(hashes, 16, 0x85EBCA6B, 13, 0xC2B2AE35, 16)
-
-
-def blocks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Consecutive texts of about BLOCK characters together."""
-    start = size = 0
-    for stop, text in enumerate(texts, 1):
-        size += len(text)
-        if size >= BLOCK or stop == len(texts):
-            yield start, stop
-            start, size = stop, 0
 
 
 def signatures(

@@ -5,7 +5,7 @@ for each takes longer than the search itself.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 Span = tuple[int, int]
 MEMORY = 64 << 20  # bytes that an automaton may take, not that it takes
 BETWEEN = b"\n\0\n"  # texts that are searched as one: none of the patterns goes across it
-TOGETHER = 1 << 20  # bytes of texts searched at once, about: so many more are in memory
+BLOCK = 1 << 16  # characters of texts looked at together: what stays in a core's second-level cache
 
 
 @cache
@@ -42,29 +42,33 @@ def after(text: str, end: int, characters: int = 40) -> str:
     return text[end : end + characters]
 
 
-def holding(pattern: str, texts: Iterable[str]) -> list[int]:
+def holding(pattern: str, texts: Sequence[str]) -> list[int]:
     """The places of the texts in which the pattern matches, in order.
 
     A match must begin and end with something other than white space, and must not reach over `BETWEEN`; `^` and `$` are the
     ends of a line.
     """
-    found: list[int] = []
-    block: list[bytes] = []
-    size = first = 0
-    for place, text in enumerate(texts, 1):
-        block.append(text.encode())
-        size += len(block[-1])
-        if size >= TOGETHER:
-            found += (first + each for each in holding_of(pattern, block))
-            block, size, first = [], 0, place
-    return found + [first + each for each in holding_of(pattern, block)]
+    return [
+        start + place
+        for start, stop in blocks(texts)
+        for place in held([text.encode() for text in texts[start:stop]], compiled(f"(?m){pattern}"))
+    ]
 
 
-def holding_of(pattern: str, texts: Sequence[bytes]) -> Iterator[int]:
+def held(texts: Sequence[bytes], pattern: Any) -> Iterator[int]:
     """The same of texts that are searched as one."""
-    search, joined = compiled(f"(?m){pattern}").search, BETWEEN.join(texts)
-    starts = [0, *accumulate(len(text) + len(BETWEEN) for text in texts)]
+    joined, starts = BETWEEN.join(texts), [0, *accumulate(len(text) + len(BETWEEN) for text in texts)]
     place = -1
-    while (match := search(joined, starts[place + 1])) and place < len(texts):
+    while match := pattern.search(joined, starts[place + 1]):
         place = bisect_right(starts, match.start()) - 1
         yield place
+
+
+def blocks(texts: Sequence[str]) -> Iterator[Span]:
+    """Where to cut many texts into groups of about BLOCK characters."""
+    start = size = 0
+    for stop, text in enumerate(texts, 1):
+        size += len(text)
+        if size >= BLOCK or stop == len(texts):
+            yield start, stop
+            start, size = stop, 0

@@ -1,15 +1,16 @@
 """What makes two records the same but for their system turn, and what of a reply can contradict another's."""
 
 import re
-from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
+from collections.abc import Callable, Container, Iterable
+from functools import cache
 from hashlib import blake2b
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 from stages.contract.record import Compare, Message, Record, compared, encode, ending, joined, prompt, spoken
 from stages.text.minhash import kernel, packed
-from stages.text.shingles import CODE, LOWER, WORD, fold, single_spaced
+from stages.text.patterns import compiled, holding
+from stages.text.shingles import CODE, LOWER, fold, single_spaced
 
 UNFENCED = (
     r"(?m)[;{}][ \t]*$|^[ \t]*(?:def|class|import|from|return|print|func|function|const|let|var|public|private|static|"
@@ -26,34 +27,29 @@ SHAPE = bytes(48 if 48 <= byte <= 57 else 46 if byte in b".,:" else 32 for byte 
 NOT_BETWEEN_DIGITS = re.compile(rb"(?<![0-9])[.,:]|[.,:](?![0-9])")
 CLOSED = ("yes", "no", "true", "false")
 SHORT = 3  # words of an answer that is a choice, not a text
+FIRST_WORDS = re.compile(r"\W*+(\w++)" + SHORT * r"(?:\W++(\w++))?")
 
 
-@cache
-def compiled(pattern: str) -> Any:
-    """The pattern, compiled by re2: it never backtracks, and is ten times as fast as `re` where it finds nothing."""
-    import re2
-
-    return re2.compile(pattern)
-
-
-def parts(record: Record, what: Compare) -> tuple[str, str, bool]:
+def parts(record: Record, what: Compare, coded: Container[str] | None = None) -> tuple[str, str, bool]:
     """The prompt and the reply as dedup compares them, and whether what may be lowered in them is in lower case already.
 
-    In code and tool calls another case is another name: `password` is not `Password`.
+    In code and tool calls another case is another name: `password` is not `Password`. `coded` are the texts that hold code,
+    if that is known.
     """
-    if any(message.tool_calls or has_code(message.content) for message in (*record.messages, *record.rejected)):
+    coded = with_code([record]) if coded is None else coded
+    if any(message.tool_calls or message.content in coded for message in (*record.messages, *record.rejected)):
         return *compared(record, what, lambda message: spoken(message, outside_code(message.content, str.lower))), True
     return *compared(record, what), False
 
 
-def has_code(text: str) -> bool:
-    """Whether the text holds code, fenced or not."""
-    return "`" in text or unfenced(text)
+def with_code(records: Iterable[Record]) -> set[str]:
+    """The texts of all turns that hold code, fenced or not."""
+    texts = list({message.content for record in records for message in (*record.messages, *record.rejected)})
+    return {text for text in texts if "`" in text}.union(texts[place] for place in holding(UNFENCED, texts))
 
 
-@lru_cache(1 << 14)
 def unfenced(text: str) -> bool:
-    """Whether the text holds signs of code outside a fence; asked several times of each turn."""
+    """Whether the text holds signs of code outside a fence."""
     return compiled(UNFENCED).search(text) is not None
 
 
@@ -118,24 +114,21 @@ def gaps(marks: str) -> Any:
 def turns(messages: Iterable[Message], change: Callable[[str], str]) -> list[Any]:
     """All turns but the system's, what they say changed; tool calls as they are."""
     return [
-        (m.role, change(m.content), [(call.name, call.arguments) for call in m.tool_calls])
+        (m.role, change(m.content), [(call.name, call.arguments) for call in m.tool_calls] if m.tool_calls else ())
         for m in messages
         if m.role != "system"
     ]
 
 
-def digests_of(records: list[Record]) -> list[bytes]:
+def digests_of(records: list[Record], coded: Container[str]) -> list[bytes]:
     """The fields exact, folded, prompt, tools, answer, chosen and rejected of signatures.COLUMNS, 64 bytes a record."""
     said = {m.content for record in records for m in (*record.messages, *record.rejected) if m.role != "system"}
-    plain = [text for text in said if not has_code(text)]
-    lowered = dict(zip(plain, bare_all(plain), strict=True))
-
-    def prose(text: str) -> str:
-        return lowered[text] if text in lowered else outside_code(text, bare)
-
+    plain = [text for text in said if text not in coded]
+    prose = dict(zip(plain, bare_all(plain), strict=True))
+    prose |= {text: outside_code(text, bare) for text in said if text in coded}
     asked = [short(text) if text else bytes(8) for text in fold_all([prompt(record) for record in records])]
     return [
-        whole(record, str, 16) + whole(record, prose, 8) + question + choices(record) + endings(record)
+        whole(record, str, 16) + whole(record, prose.__getitem__, 8) + question + choices(record) + endings(record)
         for record, question in zip(records, asked, strict=True)
     ]
 
@@ -152,9 +145,12 @@ def choices(record: Record) -> bytes:
     tools = short([call.name for call in calls]) if calls or record.tools else bytes(8)
     if calls:
         return tools + short([call.arguments for call in calls])
-    said = [word[0].lower() for word in islice(WORD.finditer(joined(replies[:1])), SHORT + 1)]
-    closed = said[:1] if said[:1] and said[0] in CLOSED else said if 0 < len(said) <= SHORT else []
-    return tools + (short(closed) if closed else bytes(8))
+    found = FIRST_WORDS.match(joined(replies[:1]))
+    if not found:
+        return tools + bytes(8)
+    if found[1].lower() in CLOSED:
+        return tools + short([found[1].lower()])
+    return tools + (bytes(8) if found[SHORT + 1] else short([word.lower() for word in found.groups() if word]))
 
 
 def endings(record: Record) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from stages.contract.params import stop
+from stages.text.patterns import MEMORY, compiled
 from stages.text.personal_data import presidio
 from stages.text.personal_data.chance import numbers
 from stages.text.personal_data.kinds import (
@@ -31,7 +32,6 @@ from stages.text.personal_data.kinds import (
     surrogates,
 )
 from stages.text.personal_data.national_id import KNOWN
-from stages.text.personal_data.pattern import MEMORY, compiled
 from stages.text.personal_data.spelling import plain, squeezed
 
 PASSES = 20  # over a text with finds; only a row of that many glued together needs more

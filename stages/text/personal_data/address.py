@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from stages.text.patterns import Span
 from stages.text.personal_data import presidio
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span
 
 GATE = r"\p{L}"
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, spans
 from stages.text.personal_data.chance import Chance
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, spans
 
 LABEL = (
     r"(?i:date[ _\-]?of[ _\-]?birth|birth[ _\-]?dates?|birthdays?|\bdobs?\b|[_\-]dob\b|\bd\.o\.b\.?|born[ _\-]on"

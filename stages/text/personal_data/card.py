@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, after, before, spans
 from stages.text.personal_data.chance import Chance, digit, filled
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, after, before, spans
 from stages.text.personal_data.spelling import digits
 
 PATTERN = r"\d(?:[ \-.]{0,2}\d){11,}"

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, before, spans
 from stages.text.personal_data.chance import Chance, digit, one_of
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, before, spans
 
 SPACED = r"\p{Latin}\p{Cyrillic}\p{Greek}\p{Armenian}\p{Georgian}\p{Hebrew}\p{Arabic}\p{Devanagari}\p{M}0-9"
 NAME = rf"[{SPACED}_%+.\-]+(?:'[{SPACED}_%+.\-]+)*"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from stages.text.patterns import Span, spans
 from stages.text.personal_data.chance import Chance, like
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, spans
 from stages.text.personal_data.spelling import squeezed
 
 PATTERN = r"[A-Za-z]{2}\d{2}"

@@ -4,9 +4,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, before, spans
 from stages.text.personal_data.chance import Chance
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, before, spans
 
 PATTERN = r"\d{1,3}(?:\.\d{1,3}){3}"
 GATE = r"\d\.\d{1,3}\.\d{1,3}\.\d"

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, spans
 from stages.text.personal_data.chance import Chance
 from stages.text.personal_data.ipv4 import is_somebodys
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, spans
 
 PATTERN = r"[0-9A-Fa-f:]*:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*"
 GATE = r":[0-9A-Fa-f]{0,4}:"

@@ -10,9 +10,9 @@ from importlib import import_module
 
 from msgspec import Struct
 
+from stages.text.patterns import Span, spans
 from stages.text.personal_data.chance import Chance, like
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, spans
 
 
 class Number(Struct, frozen=True):

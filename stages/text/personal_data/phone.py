@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, before, compiled, spans
 from stages.text.personal_data.chance import Chance, digit, filled, one_of
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, before, compiled, spans
 from stages.text.personal_data.spelling import digits
 
 RUN = r"[+(]{0,2}\d(?:[ .\-()/]{0,3}\d){6,}(?:\s?(?:x|ext\.?|extension|#)\s?\d{1,6})?"

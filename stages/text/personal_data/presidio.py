@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from stages.contract.params import stop
-from stages.text.personal_data.pattern import Span
+from stages.text.patterns import Span
 
 SURE = 0.5  # score from which a find counts
 INSTALL = "pip install -e '.[presidio]' && python -m spacy download"

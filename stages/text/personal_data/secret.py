@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, before, compiled, spans
 from stages.text.personal_data.chance import Chance, like
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, before, compiled, spans
 
 FORMS = (
     r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS

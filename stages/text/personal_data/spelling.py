@@ -5,7 +5,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from stages.text.personal_data.pattern import compiled
+from stages.text.patterns import compiled
 
 SPACES = r"\x{a0}\x{ad}\x{1680}\x{180e}\x{2000}-\x{200f}\x{202f}\x{205f}\x{2060}\x{3000}\x{feff}"
 DASHES = r"\x{2010}-\x{2015}\x{2043}\x{2212}\x{fe58}\x{fe63}"

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from stages.text.patterns import Span, spans
 from stages.text.personal_data.chance import Chance, digit
 from stages.text.personal_data.kinds import Rules
-from stages.text.personal_data.pattern import Span, spans
 
 PATTERN = r"(?i:https?|ftp)://[^\s<>\"'`(){}\[\]\\|^]{3,}|\b(?i:www)\.[^\s<>\"'`(){}\[\]\\|^]{3,}"
 GATE = r"(?i)(?:https?|ftp)://[^\s<>\"'`]|www\.[^\s]"
