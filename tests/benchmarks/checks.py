@@ -24,11 +24,10 @@ import msgspec
 from stages import checks, collect, measure
 from stages.contract import params
 from stages.contract.record import Message, Meta, Record, decode, digest, encode
-from stages.contract.scores import ROWS
 from stages.text import language, personal_data
 from tests.benchmarks import Row, corpus, pipeline, usage
 from tests.benchmarks.usage import ROUNDS
-from tests.conftest import stage
+from tests.conftest import run, stage
 
 PUBLIC = corpus.SHARED / "data/public"
 SURE = 0.5  # confidence from which an answer is one
@@ -39,6 +38,12 @@ LONG = (  # noqa: SIM905
     "lit lt lav lv est et tam ta vie vi urd ur tha th guj gu pan pa aze az ind id tel te pes fa mal ml mya my nep ne sin si "
     "khm km hye hy isl is eus eu sqi sq kaz kk khk mn"
 ).split()
+UNSIGNED = (
+    "import numpy; from stages import measure; from stages.contract.run import run_measure; from stages.text import minhash;"
+    "measure.sign = lambda records, scores: numpy.zeros(len(records)); minhash.warm_up = lambda count: None;"
+    "run_measure(measure.measure)"
+)
+"""The stage `measure` without the digests and signatures that dedup decides on."""
 CODES = dict(zip(LONG[::2], LONG[1::2], strict=True))
 """ISO 639-3 to 639-1, of the languages that are told by default."""
 
@@ -205,43 +210,32 @@ def of_stages(folder: Path, records: list[Record]) -> Iterator[Row]:
         stage(root, name, source)  # compiles what it needs, and leaves what the next one reads
     how = personal_data.rules(params.of_stage("collect", collect.Params))
     texts = [message.content for record in records for message in record.messages]
-    redacted = least(lambda: [personal_data.redact(text, how) for text in texts])
-    signed = least(lambda: [measure.sign(part, [{}] * len(part)) for part in batched(records, ROWS)])
 
-    def measured() -> None:
+    def measured(*command: str) -> None:
         for leftover in ("scores", "signatures"):
             shutil.rmtree(root / "data" / leftover)
-        stage(root, "measure", "mix")
+        run("python", *command, "--source", "mix", cwd=root)
 
-    of_measure, of_filter = least_of_process(measured), least_of_process(lambda: stage(root, "filter", "mix"))
-    whole = redacted + of_measure + of_filter
+    work: list[tuple[Callable[[], float], Callable[[], Any]]] = [
+        (time.process_time, lambda: [personal_data.redact(text, how) for text in texts]),
+        (usage.cpu_of_children, lambda: measured("-c", UNSIGNED)),
+        (usage.cpu_of_children, lambda: measured("-m", "stages.measure")),
+        (usage.cpu_of_children, lambda: stage(root, "filter", "mix")),
+    ]
+    redacted, unsigned, signed, decided = (min(cpu(*each) for _ in range(ROUNDS)) for each in work)
     yield "redacting, of collect", f"{redacted:.1f}", ""
-    yield "the process measure; of it signing for dedup", f"{of_measure:.1f}; {signed:.1f}", ""
-    yield "the process filter", f"{of_filter:.1f}", ""
-    yield "redaction, measure and filter together", f"{whole:.1f}; without signing for dedup {whole - signed:.1f}", "8"
+    yield "the process measure", f"{unsigned:.1f}; with what it keeps for dedup {signed:.1f}", ""
+    yield "the process filter", f"{decided:.1f}", ""
+    both = [redacted + each + decided for each in (unsigned, signed)]
+    yield "redaction, measure and filter together", f"{both[0]:.1f}; with what is kept for dedup {both[1]:.1f}", "8"
     shutil.rmtree(root)
 
 
-def batched(records: list[Record], size: int) -> Iterator[list[Record]]:
-    """The records in shards."""
-    return (records[start : start + size] for start in range(0, len(records), size))
-
-
-def least(work: Callable[[], Any]) -> float:
-    """The fewest user and system seconds of this process in a round."""
-    return min(own_cpu(work) for _ in range(ROUNDS))
-
-
-def own_cpu(work: Callable[[], Any]) -> float:
-    """User and system seconds of this process during the work."""
-    start = time.process_time()
+def cpu(clock: Callable[[], float], work: Callable[[], Any]) -> float:
+    """How far a clock of CPU seconds goes during the work."""
+    start = clock()
     work()
-    return time.process_time() - start
-
-
-def least_of_process(work: Callable[[], Any]) -> float:
-    """The fewest seconds of a process in a round."""
-    return min(usage.of(work).cpu for _ in range(ROUNDS))
+    return clock() - start
 
 
 def timed(check: Any, records: list[Record], limits: Any) -> tuple[float, float]:
