@@ -268,6 +268,21 @@ def test_a_refusal_is_kept_and_what_failed_is_asked_again(home, server):
     assert dict(server.asked) == {"Record 0": 1, "Record 1": 2, "Record 2": 1}
 
 
+@pytest.mark.parametrize(("fault", "kind"), [("max_tokens", "cut_off"), ("prose", "invalid")])
+def test_a_reply_that_is_never_good_is_paid_for_in_no_more_runs_than_the_settings_say(home, server, fault, kind):
+    given = settings(server, runs=2)
+    server.orders = lambda prompt, before: fault if prompt.startswith("Record 0") else ""
+    for _ in range(4):
+        found = ask("judge", asked(given, 2), given)
+    first = key(asked(given, 2)[0])
+    assert (found[first].kind, found[first].runs) == (kind, 2)
+    assert sum(count for prompt, count in server.asked.items() if prompt.startswith("Record 0")) == 2 * 2
+    assert plan("judge", asked(given, 2), given).missing == 0
+    more = settings(server, runs=3)
+    server.orders = lambda prompt, before: ""
+    assert ask("judge", asked(more, 2), more)[first].kind == "ok"
+
+
 def test_one_follow_up_mends_a_reply_that_was_cut_off_or_prose(home, server):
     given = settings(server)
     faults = {"Record 0": "max_tokens", "Record 1": "prose"}

@@ -87,9 +87,9 @@ def union(found: dict[str, Answer], more: Iterable[Answer]) -> None:
             found[answer.key] = answer
 
 
-def rank(answer: Answer) -> tuple[bool, bool, bytes]:
-    """The order in which answers are preferred."""
-    return answer.kind != "ok", answer.kind not in LASTING, encode(answer)
+def rank(answer: Answer) -> tuple[bool, bool, int, bytes]:
+    """The order in which answers are preferred; of bad ones the one that was asked for most often."""
+    return answer.kind != "ok", answer.kind not in LASTING, -answer.runs, encode(answer)
 
 
 def kept(stage: str) -> dict[str, Answer]:

@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stages.contract import progress
 from stages.contract.params import FILE, stop
@@ -56,7 +57,7 @@ def answered(
 ) -> dict[str, Answer]:
     """The answers to these requests: what is kept, and what is asked for because it is not."""
     found = {each: answer for each, answer in kept.items() if each in todo}
-    if lacking(todo, found) and (len(found) < len(todo) or can_pay(given)):
+    if lacking(todo, found, given) and (len(found) < len(todo) or can_pay(given)):
         complete(stage, todo, found, given, run)
     return found
 
@@ -89,9 +90,14 @@ def run_of(stage: str, todo: Iterable[str]) -> str:
     return digest("run", stage, sorted(todo))
 
 
-def lacking(todo: dict[str, Request], found: dict[str, Answer]) -> dict[str, Request]:
-    """The requests without an answer that lasts."""
-    return {each: asked for each, asked in todo.items() if each not in found or found[each].kind not in LASTING}
+def lacking(todo: dict[str, Request], found: dict[str, Answer], given: Params) -> dict[str, Request]:
+    """The requests without an answer that lasts, but for those that were asked often enough."""
+    return {each: asked for each, asked in todo.items() if each not in found or is_open(found[each], given)}
+
+
+def is_open(answer: Answer, given: Params) -> bool:
+    """Whether asking again is worth it: what failed cost nothing, what stays cut off or invalid is paid for each time."""
+    return answer.kind not in LASTING and (answer.kind == "failed" or answer.runs < given.runs)
 
 
 def can_pay(given: Params) -> bool:
@@ -115,7 +121,7 @@ def complete(stage: str, todo: dict[str, Request], found: dict[str, Answer], giv
         answers.union(found, book.answers.values())
         if any(each not in found for each in todo):
             answers.union(found, (each for each in answers.locked(stage).values() if each.key in todo))
-        left = lacking(todo, found)
+        left = lacking(todo, found, given)
         if any(each not in found for each in left):
             check(stage, left, given)
         if left and can_pay(given):
@@ -170,7 +176,8 @@ def buy(stage: str, left: dict[str, Request], found: dict[str, Answer], given: P
             for _, answer, _ in progress.over(
                 rounds(of, left), stage, len(left), unit="requests", note=partial(cost_so_far, of)
             ):
-                answers.union(found, [answer])
+                runs = 1 + (found[answer.key].runs if answer.key in found else 0)
+                answers.union(found, [answer if answer.kind in LASTING else replace(answer, runs=runs)])
         except Trouble as trouble:  # where a batch is looked for, not of one request
             raise stop(f"models: the provider says: {trouble.message}; run again, what is paid is kept") from None
     nowhere = sum(each not in found for each in left)
@@ -221,7 +228,7 @@ def plan(stage: str, requests: Iterable[Request], given: Params, run: str = "") 
     todo = {key(each): each for each in requests}
     found, book = known(stage, todo)
     spent = book.spent["run", run or run_of(stage, todo)] if book else 0
-    left = lacking(todo, found)
+    left = lacking(todo, found, given)
     kinds: dict[str, int] = {}
     for answer in found.values():
         kinds[answer.kind] = kinds.get(answer.kind, 0) + 1

@@ -12,7 +12,9 @@ from stages.models.settings import API, Effort, Params
 
 Kind = Literal["ok", "refused", "cut_off", "invalid", "failed"]
 LASTING = ("ok", "refused")
-"""What the same question brings again. The other kinds are asked again where a key and a budget allow it."""
+"""What the same question brings again. The other kinds are asked again where a key and a budget allow it, but for a reply
+that was paid for and no good only in as many runs as the settings say.
+"""
 QUOTED = 4_000  # characters of an invalid reply that the model is shown again
 
 
@@ -39,7 +41,7 @@ class Usage(Struct, omit_defaults=True, frozen=True):
 
 class Answer(Struct, omit_defaults=True, frozen=True):
     """What became of a request. `content` is valid against the schema; of a reply that was cut off or partly invalid it
-    holds the valid items, if the schema is of one list.
+    holds the valid items, if the schema is of one list. `runs` have asked for it: a good one needs no second.
     """
 
     key: str
@@ -48,6 +50,7 @@ class Answer(Struct, omit_defaults=True, frozen=True):
     model: str = ""
     stop: str = ""
     usage: Usage = Usage()
+    runs: int = 1
 
 
 class Reply(Struct, frozen=True):

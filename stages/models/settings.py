@@ -37,6 +37,9 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
     ] = 50
     timeout: Annotated[float, Limits(gt=0, description="seconds for one request")] = 300
     attempts: Annotated[int, Limits(ge=1, le=20, description="for one request in one run")] = 6
+    runs: Annotated[
+        int, Limits(ge=1, description="that ask for a reply which stays cut off or invalid; it is paid for in each")
+    ] = 2
     longest_wait: Annotated[
         float, Limits(ge=0, description="seconds; a provider that asks for a longer wait is tried after this one")
     ] = 120
