@@ -10,14 +10,16 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta as Limits
 from msgspec import Struct
 
+from stages import collect
 from stages.checks.structure import REASONS, turn_fault
 from stages.contract import gold, paths
-from stages.contract.params import stop, typed
+from stages.contract.params import of_stage, stop, typed
 from stages.contract.record import Example as Shaped
 from stages.contract.record import Fault, Meta, Record, content_id, ending
 from stages.contract.source import Row, value_of
 from stages.formats import openai, preference
 from stages.reporting.calibration import files
+from stages.text.personal_data import Scope, placeholders, rules
 
 OVERALL = "overall"
 SOURCE = "ratings"
@@ -146,11 +148,16 @@ def endings(said: Compared) -> Shaped:
 
 
 def record(found: Shaped) -> Record:
-    """A record to judge; nothing of it gets into the dataset. A Fault if a conversation does not end with a reply."""
+    """A record to judge, cleaned as `collect` does, because a model may see it; nothing of it gets into the dataset.
+
+    A Fault if a conversation does not end with a reply.
+    """
     asked = found.messages[: ending(found.messages)]
     for turns in (found.messages, [*asked, *(found.rejected or found.messages[len(asked) :])]):
         if fault := turn_fault(turns):
             raise Fault(REASONS[fault], {})
-    made = Record("0" * 32, SOURCE, found.messages, Meta("unknown"), found.tools, found.rejected)
+    given = of_stage("collect", collect.Params)
+    shown = collect.clean(found, collect.Cleaning(placeholders(rules(given)), given.quotes == "straight", Scope()))
+    made = Record("0" * 32, SOURCE, shown.messages, Meta("unknown"), shown.tools, shown.rejected)
     made.id = content_id(made)
     return made

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta as Limits
+from msgspec.structs import replace
 
+from stages.contract.params import of_stage, stop, typed, value
 from stages.contract.params import seed as seed_of_project
-from stages.contract.params import stop, typed, value
 from stages.contract.record import Record
 from stages.contract.run import beside, run_rows
 from stages.generation import teacher
@@ -24,9 +25,11 @@ from stages.models.request import Request
 from stages.models.rounds import Ask, foreseen, paid
 from stages.models.settings import settings
 from stages.text.model_terms import kin
+from stages.text.personal_data import Redaction, Rules, placeholders, redact, rules
 
 __all__ = ["REASONS", "Params", "foreseen", "make", "paid", "requests", "warnings"]
 REASONS: dict[str, str] = {}
+SAID = ("prompt", "wrong", "note")  # texts of a failure
 
 
 class Params(Asked, forbid_unknown_fields=True, frozen=True):
@@ -90,7 +93,8 @@ def material(
     seeds: list[Record], pack: Pack, params: Params, seed: int, failures: Sequence[tuple[str, Any]]
 ) -> Material:
     """What requests are made of."""
-    known = [typed(row, Failure, "", origin) for origin, row in failures]
+    how = placeholders(rules(of_stage("collect", Redaction)))
+    known = [redacted(typed(row, Failure, "", origin), how) for origin, row in failures]
     pairs = params.methods.get("pairs", 0) > 0
     judge = settings("judge") if pairs or params.check else settings("generate")
     if judge.provider == "none":
@@ -99,6 +103,12 @@ def material(
         )
     judged_by = rubric.of_project(value("judge.rubric", str)) if pairs else None
     return Material(seeds, pack, params, seed, settings("generate"), judge, judged_by, known)
+
+
+def redacted(failure: Failure, how: Rules) -> Failure:
+    """A failure as a model may see it: people wrote it, and `collect` never cleaned it."""
+    texts = {name: redact(text, how)[0] for name in SAID if (text := getattr(failure, name))}
+    return replace(failure, **texts)
 
 
 def check_seeds(seeds: list[Record], pack: Pack, params: Params) -> None:

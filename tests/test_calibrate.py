@@ -255,6 +255,17 @@ def test_a_judge_that_likes_length_has_a_steeper_slope_than_an_honest_one(home, 
     assert "It likes length" in "\n".join(lines(wordy))
 
 
+def test_a_model_sees_no_personal_data_of_the_ratings(home, server, monkeypatch):
+    asks(home, server, monkeypatch)
+    address = "jane.doe@" + "mailbox.org"
+    said = {"role": "assistant", "content": f"Ask {address}, she knows."}
+    wrote(home, {"messages": [{"role": "user", "content": "Who knows?"}, said], "ratings": {"ann": {"overall": 4}}})
+    calibrate.calibrate()
+    sent = json.dumps(server.bodies)
+    assert address not in sent
+    assert "Ask [EMAIL], she knows." in sent
+
+
 def test_a_second_calibration_costs_nothing_and_the_plan_tells_the_first_ones_price(home, server, monkeypatch):
     asks(home, server, monkeypatch)
     server.reply = judgement(honest())

@@ -329,6 +329,16 @@ def test_the_same_bytes_come_twice_and_the_second_time_nothing_is_sent(home, ser
     assert (server.calls, (home / "data/answers/generate.jsonl").read_bytes()) == (sent, file)
 
 
+def test_a_model_sees_no_personal_data_of_a_failure(home, server):
+    texts = {"prompt": "Write to {0} for me.", "wrong": "I wrote to {0}.", "note": "{0} is the wrong one."}
+    address = "jane.doe@" + "mailbox.org"
+    failure = {name: text.format(address) for name, text in texts.items()}
+    assert generated(chosen(methods={"failures": 2}), failures=[failure])
+    sent = encode(server.bodies).decode()
+    assert address not in sent
+    assert all(text.format("[EMAIL]") in sent for text in texts.values())
+
+
 def test_a_machine_without_a_key_or_a_journal_makes_the_same_rows_of_the_answers(home, server, monkeypatch):
     asked = chosen(methods={"few_shot": 8, "pairs": 4}, check=True)
     server.reply = spoiled(lambda item: {**item, "cell": 1}, of=first)
