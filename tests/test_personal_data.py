@@ -379,6 +379,31 @@ def test_a_number_without_a_country_code_is_of_a_declared_region() -> None:
     assert redact("020 7946 0958", only("phone"))[0] == "020 7946 0958"
 
 
+@pytest.mark.parametrize(
+    ("text", "region", "expected"),
+    [
+        ("Ring (05075) 29170.", "DE", "Ring [PHONE]."),
+        ("Office: (05075) 29170", "DE", "Office: [PHONE]"),
+        ("(08887) 18033 office", "DE", "[PHONE] office"),
+        ("I want no more messages to (029) 2018503.", "GB", "I want no more messages to [PHONE]."),
+        ("Mobile: (0131)4960172", "GB", "Mobile: [PHONE]"),
+        ("You can call 3806894227.", "US", "You can call [PHONE]."),
+        ("Text 608 820 018 when you are there.", "PL", "Text [PHONE] when you are there."),
+        ("The function call 3806894227 fails.", "US", "The function call 3806894227 fails."),
+        ("See Smith (2019) 1234567.", "US", "See Smith (2019) 1234567."),
+        (r"Main Street 1\n001-665-407-5291x703 fax\n", "US", r"Main Street 1\n[PHONE] fax\n"),
+        (r"27974 Police\n882 808 414 office\n", "PL", r"27974 Police\n[PHONE] office\n"),
+    ],
+)
+def test_a_phone_number_is_found_as_people_of_other_countries_write_it(text: str, region: str, expected: str) -> None:
+    assert redact(text, only("phone", region=region))[0] == expected
+
+
+def test_a_number_of_twelve_digits_is_a_card_only_where_the_text_says_so() -> None:
+    assert redact("Block my card 060459999961, please", only("card"))[0] == "Block my card [CARD], please"
+    assert redact("Block 060459999961, please", only("card"))[0] == "Block 060459999961, please"
+
+
 def test_a_national_id_is_of_a_declared_country() -> None:
     assert redact("cpf 529.982.247-25", only("national_id", national_ids=("br",)))[0] == "cpf [NATIONAL_ID]"
     assert redact("cpf 529.982.247-25", only("national_id", national_ids=("us",)))[0] == "cpf 529.982.247-25"

@@ -24,7 +24,7 @@ NETWORKS = re.compile(
     r"|(?:6011|64[4-9]\d|65\d\d)\d{12,15}$"  # Discover
     r"|(?:2131|1800)\d{11}$|35\d{14,17}$"  # JCB
     r"|62\d{14,17}$|81\d{14,17}$"  # UnionPay
-    r"|(?:5[0678]|6\d)\d{10,17}$"  # Maestro, RuPay
+    r"|(?:5[0678]|6\d)\d{10,17}$|0604\d{8,15}$"  # Maestro, RuPay
     r"|220[0-4]\d{12,15}$|9792\d{12}$"  # Mir, Troy
 )
 NAMED = re.compile(

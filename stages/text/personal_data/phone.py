@@ -19,7 +19,7 @@ FORMS = re.compile(
     r"(?<!\w)(?<!\d[.,:/\-])(?<!\w-)(?:"
     r"(?P<american>(?:(?:\+|00)?1[ .\-]?)?(?:\([2-9]\d\d\) ?[2-9]\d\d[ .\-]?|[2-9]\d\d[.\-][2-9]\d\d[.\-])\d{4})"
     rf"|(?!{DATE})(?:\+\d{{1,3}}[ .\-]?)?(?:\(\d{{1,5}}\)[ .\-]?)?\d{{1,5}}(?:[ .\-/]\d{{2,5}}|[ \-/]\d{{6,8}}){{1,6}}"
-    r"|\+\d{1,3}[ .\-]?(?:\(0\) ?)?\d{7,14}"
+    r"|\+\d{1,3}[ .\-]?(?:\(0\) ?)?\d{7,14}|\(\d{2,5}\)[ .\-]?\d{3,8}"
     r"|\d{7,15}"
     rf"){EXTENSION}(?!\w|[.,:/]\d|-\d)"
 )
@@ -38,6 +38,7 @@ STRONG = (
     r"|(?:me|us|him|her|them|back|call(?:ed|ing|s)?|reach(?:ed|able|ing)?|contact(?:ed)?|answer(?:ing|s"
     r"|ed)?|texts?) (?:at|on|under|via)"
     r"|(?:desk|office|home|work|direct|main|ph|mob|cell) ?[:.]"
+    r"|(?:call|text|ring) ?$"
 )
 WEAK = r"call\w*|contact\w*|messag\w*|text(?:ing|ed)?|answer\w*|ring|dialed|num(?:ber|éro|ero)s?|nummer|número|reach\w*"
 OTHER = (

@@ -17,8 +17,14 @@ DIGITS = (
 """Where the digits of other scripts stand, among letters in some."""
 
 
+ESCAPED = re.compile(r"\\[nrt](?=[+(]?\d[\d .()/\-]{5})")
+"""The end of a line or a tab that was written out twice, in front of a number: its letter is no part of what follows."""
+
+
 def plain(text: str) -> str:
     """The text, as long as before, with ASCII for other spellings of digits, spaces, dashes and full-width letters."""
+    if "\\" in text:
+        text = ESCAPED.sub("  ", text)
     while not text.isascii() and (found := odd().search(text)):
         text = text.replace(found[0], other_spellings()[found[0]])  # a text has few of them, each many times
     return text
