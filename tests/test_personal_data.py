@@ -14,7 +14,8 @@ from stages import collect
 from stages.contract.params import Stop
 from stages.contract.record import Example, Fault, Message, ToolCall, encode
 from stages.text import personal_data
-from stages.text.personal_data import Redaction, Rules, Scope, finds, rules
+from stages.text.patterns import compiled
+from stages.text.personal_data import Redaction, Rules, Scope, finds, rules, secret
 from stages.text.personal_data.kinds import KINDS, MODEL, surrogates
 from tests import private
 from tests.conftest import calls
@@ -397,6 +398,32 @@ def test_a_number_without_a_country_code_is_of_a_declared_region() -> None:
 )
 def test_a_phone_number_is_found_as_people_of_other_countries_write_it(text: str, region: str, expected: str) -> None:
     assert redact(text, only("phone", region=region))[0] == expected
+
+
+@pytest.mark.parametrize("form", secret.FORMS)
+def test_what_has_the_form_of_a_makers_key_is_found_unless_it_is_a_row_of_words(form: str) -> None:
+    @given(st.from_regex(re.compile(form, re.ASCII), fullmatch=True))
+    @settings(derandomize=True, max_examples=10)
+    def holds(key: str) -> None:
+        text = f"The key {key} is gone."
+        assert compiled(secret.GATE).search(text)
+        words = bool(secret.WORDS.fullmatch(key) or secret.SAMPLE.search(key))
+        assert words or any(find.start <= 8 < find.end for find in finds(text, only("secret")))
+
+    holds()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "private_key: Ed25519PrivateKey",
+        "    secret_key: PKCS7PrivateKeyTypes,",
+        '<label class="sk-toggleable__label-arrow">',
+        "sk-toggleable__content-fitted__wrapper",
+    ],
+)
+def test_the_name_of_a_type_or_a_style_is_no_secret(text: str) -> None:
+    assert redact(text, only("secret"))[0] == text
 
 
 def test_a_number_of_twelve_digits_is_a_card_only_where_the_text_says_so() -> None:
