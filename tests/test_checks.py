@@ -17,12 +17,12 @@ SYSTEM = {"role": "system", "content": "Be kind."}
 FIRST, SECOND = "a" * 9, "b" * 9
 
 
-def fault(name: str, checked: Record) -> str | None:
-    """The reason a check gives for dropping the record, with its defaults."""
+def fault(name: str, checked: Record, **limits: Any) -> str | None:
+    """The reason a check gives for dropping the record, with its defaults or these limits."""
     check = checks.check(name)
     made = check.Measure() if hasattr(check, "Measure") else None
     value = decode(encode(check.measure(checked, made)))
-    reason: str | None = check.decide(value, check.Params())
+    reason: str | None = check.decide(value, check.Params(**limits))
     return reason
 
 
@@ -285,6 +285,21 @@ def test_a_foreign_prompt_or_reply_is_dropped(foreign: str) -> None:
 def test_english_what_is_too_short_and_code_are_kept(kept: str) -> None:
     assert fault("language", record(kept, ENGLISH)) is None
     assert fault("language", record(ENGLISH, kept)) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SELECT name FROM users WHERE age > 30 AND city = 'Berlin';",
+        "SELECT name, total FROM orders WHERE year = 2020 AND total > 10 GROUP BY name ORDER BY total",
+        "def find(first, last):\n    while first <= last:\n        if first not in last:\n            return 0",
+        "if x is not None and y is not None:\n    return x or y",
+        "from sklearn.linear_model import LinearRegression\nmodel = LinearRegression()",
+    ],
+)
+def test_code_that_nobody_set_off_is_in_no_language(code: str) -> None:
+    assert fault("language", record(GERMAN, code), allowed=("de",)) is None
+    assert fault("language", record(GERMAN, f"{GERMAN}\n{code}"), allowed=("de",)) is None
 
 
 def test_a_system_turn_and_a_tools_result_may_be_in_any_language() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stages import checks, filter, measure
 from stages.checks import injection
 from stages.contract.record import Record, ToolCall, decode, encode
-from stages.text import function_words, patterns, same
+from stages.text import function_words, patterns, prose
 from stages.text import language as lid
 from stages.text.damage import damage, gate, mojibake
 from stages.text.prose import begin_alike, count_words, without_code
@@ -679,7 +679,7 @@ WORDS = st.sampled_from(["ignore", "the rubric", "you are now", "def f(x):", "x;
 def test_one_search_through_many_texts_finds_those_that_a_search_of_each_finds(texts: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(patterns, "BLOCK", 30)
-        for pattern in (injection.TELLING, same.UNFENCED):
+        for pattern in (injection.TELLING, prose.UNFENCED):
             each = [place for place, text in enumerate(texts) if patterns.compiled(pattern).search(text)]
             assert patterns.holding(pattern, texts) == each
 

@@ -17,6 +17,7 @@ from msgspec import Meta as Limits
 
 from stages.contract.record import Record
 from stages.text.language import LOOKED_AT, detect
+from stages.text.prose import unfenced, without_code
 from stages.text.scripts import ALONE, script, writes
 from stages.text.shingles import CODE
 
@@ -125,16 +126,17 @@ def measure(record: Record, params: Measure) -> Spoken:
 def measure_many(records: list[Record], params: Measure) -> list[Spoken]:
     """The same of many records."""
     candidates = as_set(params.candidates)
-    return [spoken(record, candidates, params.per) for record in records]
+    coded = unfenced([message.content for record in records for message in record.messages])
+    return [spoken(record, candidates, params.per, coded) for record in records]
 
 
-def spoken(record: Record, candidates: frozenset[str], per: str) -> Spoken:
-    """What each side of a record speaks, turn by turn or in all."""
+def spoken(record: Record, candidates: frozenset[str], per: str, coded: set[str]) -> Spoken:
+    """What each side of a record speaks, turn by turn or in all; `coded` are the texts with code that nobody set off."""
     sides: list[Told] = []
     others: set[Told] = set()
     scripts: set[str] = set()
     for role in ("user", "assistant"):
-        texts = prose_of(record, role, per)
+        texts = prose_of(record, role, per, coded)
         told = [detect(text, candidates) for text in texts]
         if len(told) == 1:  # as in most records
             sides.append(told[0])
@@ -147,15 +149,15 @@ def spoken(record: Record, candidates: frozenset[str], per: str) -> Spoken:
     return Spoken(sides[0], sides[1], sorted(others) or UNSET, sorted(scripts) or UNSET)
 
 
-def prose_of(record: Record, role: str, per: str) -> list[str]:
+def prose_of(record: Record, role: str, per: str, coded: set[str]) -> list[str]:
     """What one role says without its code, turn by turn or as one text."""
     turns = [message.content for message in record.messages if message.role == role]
-    if per == "side":
-        turns = ["\n".join(turns)]
     for place, text in enumerate(turns):
         if "`" in text:
             turns[place] = CODE.sub(" ", text)
-    return turns
+        if text in coded:
+            turns[place] = without_code(turns[place])
+    return ["\n".join(turns)] if per == "side" else turns
 
 
 def side(texts: list[str], told: list[Told], candidates: frozenset[str]) -> Told:

@@ -2,16 +2,25 @@
 
 import re
 
+from stages.text.patterns import holding
+
 SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")  # kana and Han: each counts as a word
 SPACED = bytes(ord(" ") if chr(byte).isspace() else ord("x") for byte in range(256))
 ROW = re.compile(r"^(?:[ \t]*+\|[^\n]*\||[^\n|]* \| [^\n|]* \| [^\n]*)[ \t]*$", re.MULTILINE)
 CODE_LINE = re.compile(
     r"^[ \t]*+(?:</?[a-zA-Z!][^\n]*>|[^\n]*[;{}]|[)\]}][^\n]{0,3}|"
-    r"(?:def|class|import|from|if|elif|else|for|while|try|except|with|return|print|function|var|let|const|public|private|static|#include|SELECT|INSERT|FROM|WHERE)\b[^\n]*[:;){,]|"
-    r"(?:return|import)\b[^\n]*|[\w.\[\]]++[ ]*+[-+*/]?=[ ]?[^=\n]*|//[^\n]*|@\w+)[ \t]*$",
+    r"(?:def|class|import|from|if|elif|else|for|while|try|except|with|return|print|function|var|let|const|public|private|"
+    r"static|#include|SELECT|INSERT|FROM|WHERE)\b[^\n]*[:;){,]|"
+    r"(?:return|import|from [\w.]+ import|SELECT\b[^\n]* FROM)\b[^\n]*|"
+    r"[\w.\[\]]++[ ]*+[-+*/]?=[ ]?[^=\n]*|//[^\n]*|@\w+)[ \t]*$",
     re.MULTILINE,
 )
 """A line of code or markup: a tag, a line that ends as statements do, an assignment, a comment."""
+UNFENCED = (
+    r"(?m)[;{}][ \t]*$|^[ \t]*(?:def|class|import|from|return|print|func|function|const|let|var|public|private|static|"
+    r"void|int|SELECT|INSERT|UPDATE|CREATE|#include|#!/|<[a-zA-Z/!])\b"
+)
+"""Signs of code that nobody set off; some stand in prose as well."""
 FENCED = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
@@ -31,6 +40,11 @@ def begin_alike(one: str, other: str) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
     return low
+
+
+def unfenced(texts: list[str]) -> set[str]:
+    """Those of the texts that hold signs of code outside a fence."""
+    return {texts[place] for place in holding(UNFENCED, texts)}
 
 
 def prose(text: str) -> str:

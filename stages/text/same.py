@@ -9,14 +9,9 @@ from typing import Any
 
 from stages.contract.record import Compare, Message, Record, compared, encode, ending, joined, prompt, spoken
 from stages.text.minhash import kernel, packed
-from stages.text.patterns import compiled, holding
+from stages.text.prose import unfenced
 from stages.text.shingles import CODE, LOWER, fold, single_spaced
 
-UNFENCED = (
-    r"(?m)[;{}][ \t]*$|^[ \t]*(?:def|class|import|from|return|print|func|function|const|let|var|public|private|static|"
-    r"void|int|SELECT|INSERT|UPDATE|CREATE|#include|#!/|<[a-zA-Z/!])\b"
-)
-"""Signs of code without a fence. A false alarm only makes the comparison stricter: the text keeps its case."""
 MARKS = (
     ".,;:!?\"'()[]…–—“”‘’«»。，、；：？！（）【】「」『』《》·¿¡"  # what a sentence is punctuated with; + - # / are not
 )
@@ -44,18 +39,13 @@ def parts(record: Record, what: Compare, coded: Container[str] | None = None) ->
 
 def with_code(records: Iterable[Record]) -> set[str]:
     """The texts of all turns that hold code, fenced or not."""
-    texts = list({message.content for record in records for message in (*record.messages, *record.rejected)})
-    return {text for text in texts if "`" in text}.union(texts[place] for place in holding(UNFENCED, texts))
-
-
-def unfenced(text: str) -> bool:
-    """Whether the text holds signs of code outside a fence."""
-    return compiled(UNFENCED).search(text) is not None
+    texts = {message.content for record in records for message in (*record.messages, *record.rejected)}
+    return {text for text in texts if "`" in text} | unfenced(list(texts))
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
     """The text with its prose changed; where code is not fenced nothing is."""
-    if unfenced(text):
+    if unfenced([text]):
         return text
     if "`" not in text:
         return change(text)
