@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from lineage import digests, history, repository, runs, verify, version
 from lineage.runs import Run
-from lineage.training import md5_of, within
+from lineage.training import md5_of
 from lineage.verify import Check, Output, Place, Verdict
 from stages.contract import paths
 from stages.contract.params import stop
@@ -170,11 +170,13 @@ def data_lines(run: Run, commit: str, given: dict[str, Any]) -> Iterator[Line]:
         yield line("source", name, found, places, run, commit) if found else outside(name, given["sources"][name])
     rest = [part for part in inputs if part.path not in taken]
     for part in rest:
-        if within(part.path, paths.EVAL):
+        if paths.within(part.path, paths.EVAL):
             yield line("evaluation", part.path, [part], places, run, commit)
-    yield line("code", "stages", [part for part in rest if not within(part.path, paths.EVAL)], places, run, commit)
+    yield line(
+        "code", "stages", [part for part in rest if not paths.within(part.path, paths.EVAL)], places, run, commit
+    )
     for file, digest in run.dataset.files.items():
-        if not any(within(file, output.path) for output in outputs):
+        if not any(paths.within(file, output.path) for output in outputs):
             yield in_git(file, digest.md5, commit)
 
 
@@ -190,7 +192,7 @@ class Places(Struct):
 def parts(source: dict[str, Any], outputs: list[Output], inputs: list[Output]) -> list[Output]:
     """The outputs and inputs that a source is made of."""
     path = Path(str(source.get("path"))).as_posix()
-    return [part for part in (*outputs, *inputs) if within(part.path, path) or within(path, part.path)]
+    return [part for part in (*outputs, *inputs) if paths.within(part.path, path) or paths.within(path, part.path)]
 
 
 def line(
@@ -249,7 +251,7 @@ def misread(output: Output, place: Place, run: Run) -> Check | None:
     """A finding if a run read other bytes than the commit names."""
     listing = verify.known_listing(output, [place]) if verify.is_folder(output) else {"": output.digest}
     for file, digest in run.dataset.files.items():
-        if within(file, output.path):
+        if paths.within(file, output.path):
             name = file.removeprefix(output.path).removeprefix("/")
             if (listing or {}).get(name) != digest.md5:
                 return Check(

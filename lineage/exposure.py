@@ -17,7 +17,6 @@ from msgspec import Struct
 from lineage import digests, history, lookup, repository, runs, version
 from lineage.history import Commit
 from lineage.runs import Run
-from lineage.training import FOLDERS
 from lineage.version import Stored
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
@@ -25,7 +24,7 @@ from stages.contract.record import decode, digest, key_of_subject, key_of_text
 from stages.text.visible import visible
 
 SHORTEST = 6  # characters of an id
-INDEX = "index.jsonl"
+INDEX = paths.INDEX.removeprefix(f"{paths.CURATED}/")
 Kind = Literal["example", "text", "subject", "source", "licence"]
 
 
@@ -239,7 +238,7 @@ def saw_rows(run: Run, state: Version) -> Saw:
 
 def holds(file: str, row: Row) -> bool:
     """Whether a row stands in a file of data/curated, or may in one of data/exports."""
-    if file == f"{FOLDERS[row.kind]}/{row.split}.jsonl":
+    if file == paths.curated(row.kind, row.split):
         return True
     return row.kind == "example" and file.startswith(f"{paths.EXPORTS}/") and file.endswith(f"/{row.split}.jsonl")
 

@@ -22,14 +22,8 @@ from stages.contract import paths
 from stages.contract.params import Stop, stop
 from stages.text.visible import visible
 
-INDEX = f"{paths.CURATED}/index.jsonl"
-BESIDE = (INDEX, f"{paths.CURATED}/dropped.jsonl")
+BESIDE = (paths.INDEX, paths.DROPPED)
 """What lies in data/curated and is no training data."""
-FOLDERS = {
-    "example": paths.CURATED,
-    "preference": f"{paths.CURATED}/preferences",
-    "labelled": f"{paths.CURATED}/labelled",
-}
 INDEXED = re.compile(rb'"kind":"(\w+","source":"\w+","split":"\w+)"')
 """The end of a line of the index: keys are sorted, and none of these values is ever escaped."""
 BLOCK = 1 << 23  # bytes of the index at once
@@ -119,11 +113,11 @@ class Training:
     def note(self, place: str) -> None:
         """Record that a file, or every file of a folder, is read."""
         commit = self.record.dataset.commit
-        if not any(within(known, place) for known in self.known):
+        if not any(paths.within(known, place) for known in self.known):
             known, doubts = self.look(output_of(place, commit), commit)
             self.known |= known
             self.doubt(doubts)
-        read = {each: digest for each, digest in self.known.items() if within(each, place) and each not in BESIDE}
+        read = {each: digest for each, digest in self.known.items() if paths.within(each, place) and each not in BESIDE}
         if not read:
             self.doubt([f"{place}: is no file that {at_commit(commit)} names; commit it, or read one of data/curated"])
             read = hashed(place)
@@ -144,7 +138,7 @@ class Training:
                 self.note(paths.CURATED)
             changed = sorted(place for place, then in self.stamps.items() if stamp(place) != then)
             record.doubts += [*(f"{place}: was written to during the run" for place in changed), *doubts]
-            record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / INDEX)
+            record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / paths.INDEX)
             record.status, record.ended, record.environment = status, now(), environment()
             runs.keep(record)
 
@@ -179,9 +173,9 @@ def link(
     for name in data or [paths.CURATED]:
         training.note(place_of(name, None if revision is None else partial(is_named, revision=record.dataset.commit)))
     record.model = located(record.model, artefact) if artefact else record.model
-    index = training.known.get(INDEX)
+    index = training.known.get(paths.INDEX)
     if revision is None:
-        record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / INDEX)
+        record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / paths.INDEX)
     elif index:
         objects = {place: version.object_of(digest.md5) for place, digest in record.dataset.files.items()}
         record.dataset.rows = rows_in(objects, version.object_of(index.md5))
@@ -252,12 +246,7 @@ def md5_of(output: str, commit: str | None) -> str | None:
 def output_of(place: str, commit: str | None) -> str:
     """The output that a file is part of; itself if it is part of none."""
     known = version.outputs(commit) if commit else {}
-    return next((output for output in known if within(place, output)), place)
-
-
-def within(place: str, folder: str) -> bool:
-    """Whether a path is another, or below it."""
-    return place == folder or place.startswith(f"{folder}/")
+    return next((output for output in known if paths.within(place, output)), place)
 
 
 def hashed(place: str) -> Known:
@@ -305,7 +294,7 @@ def dirt(aside: str) -> list[str]:
     prefix = repository.git("rev-parse", "--show-prefix").decode().strip()
     changed = [entry[3:].decode("utf-8", "replace").removeprefix(prefix) for entry in done.stdout.split(b"\0") if entry]
     passed = (runs.FOLDER, *filter(None, [aside]))
-    left = sorted(place for place in changed if not any(within(place, folder) for folder in passed))
+    left = sorted(place for place in changed if not any(paths.within(place, folder) for folder in passed))
     if not left:
         return [] if repository.commit("HEAD") else ["git: there is no commit that could name the data; commit it"]
     more = f" and {len(left) - 3} more" if len(left) > 3 else ""
@@ -334,14 +323,14 @@ def rows_in(files: Mapping[str, Digest | Path], index: Path) -> dict[str, dict[s
 def by_source(counted: Counter[tuple[str, str, str]], place: str, path: Path) -> dict[str, int]:
     """The records of one file by source; of an export that left some out, only how many there are."""
     folder, _, name = place.rpartition("/")
-    kind = next((kind for kind, at in FOLDERS.items() if at == folder), "example")
-    if folder not in FOLDERS.values() and not within(folder, paths.EXPORTS):
+    kind = next((kind for kind, at in paths.PLACES.items() if at == folder), "example")
+    if folder not in paths.PLACES.values() and not paths.within(folder, paths.EXPORTS):
         return {}
     split = name.removesuffix(".jsonl")
     found = {
         source: rows for (of_kind, source, of_split), rows in counted.items() if (of_kind, of_split) == (kind, split)
     }
-    if within(folder, paths.EXPORTS) and path.is_file():
+    if paths.within(folder, paths.EXPORTS) and path.is_file():
         held = lines_in(path)
         return found if held == sum(found.values()) else {"unknown": held}
     return found

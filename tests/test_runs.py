@@ -236,7 +236,7 @@ def test_an_export_that_left_records_out_counts_its_lines(project):
     export.parent.mkdir(parents=True)
     for lines, counted in ((6, {"faq": 3, "log": 3}), (5, {"unknown": 5})):
         export.write_text("{}\n" * lines)
-        assert training.rows_in({"data/exports/alpaca/train.jsonl": export}, project / training.INDEX) == {
+        assert training.rows_in({"data/exports/alpaca/train.jsonl": export}, project / paths.INDEX) == {
             "data/exports/alpaca/train.jsonl": counted
         }
 

@@ -119,12 +119,12 @@ def gather(sources: list[str]) -> Evidence:
         table[f"tools_{name}"] = pd.Series({i: getattr(found, name) for i, found in used.items()}, dtype="float64")
     judged = {row["id"]: row for row in shards.rows(paths.ROOT / paths.OUTPUT["judge"])}
     table["score"] = pd.Series({i: row["score"] for i, row in judged.items() if "score" in row}, dtype="float64")
-    index = {row["id"]: row for row in shards.rows(paths.ROOT / f"{paths.CURATED}/index.jsonl")}
+    index = {row["id"]: row for row in shards.rows(paths.ROOT / paths.INDEX)}
     table["split"] = pd.Series({i: row["split"] for i, row in index.items()}, dtype="object")
     table["kind"] = pd.Series({i: row["kind"] for i, row in index.items()}, dtype="object")
     return Evidence(
         {source: decode((paths.origins(source) / "source.json").read_bytes()) for source in sources},
-        list(shards.drops([paths.ROOT / f"{paths.CURATED}/dropped.jsonl"])),
+        list(shards.drops([paths.ROOT / paths.DROPPED])),
         table,
         index,
         decode((paths.ROOT / f"{paths.EXPORTS}/losses.json").read_bytes()),
