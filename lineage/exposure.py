@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from lineage import digests, history, lookup, repository, runs, version
+from lineage import digests, history, lookup, places, repository, runs, version
 from lineage.history import Commit
 from lineage.runs import Run
 from lineage.version import Stored
@@ -211,13 +211,11 @@ def fetching(rows: Callable[[], list[Row]]) -> list[Row]:
 
 def bring(md5: str, what: str) -> None:
     """Copy an object from the default remote into the cache, if it is what it should be."""
-    from lineage import verify  # which loads DVC
-
     if not md5:
         raise Missing(md5, what)
     try:
-        content = b"".join(verify.blocks(verify.remote(), md5))
-    except verify.Unreadable as problem:
+        content = b"".join(places.blocks(places.remote(), md5))
+    except places.Unreadable as problem:
         raise Missing(md5, f"{what} {problem} and") from None
     if digests.md5_of_bytes(content) != md5.removesuffix(".dir"):
         raise Missing(md5, f"{what} is damaged in the remote and")
