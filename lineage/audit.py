@@ -15,11 +15,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lineage import digests, history, repository, runs, version
+from lineage.contents import md5_of
 from lineage.copies import known_listing
 from lineage.places import Place, article, stores, tree
 from lineage.project import Output, inputs, outputs, overlap
 from lineage.runs import Run
-from lineage.training import md5_of
 from lineage.verify import Check, Verdict, check
 from stages.contract import paths
 from stages.contract.params import stop
