@@ -14,10 +14,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lineage import digests, history, repository, runs, verify, version
+from lineage import digests, history, repository, runs, version
+from lineage.contents import md5_of
+from lineage.copies import known_listing
+from lineage.places import Place, article, stores, tree
+from lineage.project import Output, inputs, outputs, overlap
 from lineage.runs import Run
-from lineage.training import md5_of, within
-from lineage.verify import Check, Output, Place, Verdict
+from lineage.verify import Check, Verdict, check
 from stages.contract import paths
 from stages.contract.params import stop
 from stages.contract.record import decode
@@ -158,39 +161,37 @@ def licences_of(read: dict[str, dict[str, int]], sources: dict[str, dict[str, An
 
 def data_lines(run: Run, commit: str, given: dict[str, Any]) -> Iterator[Line]:
     """Every output, source and evaluation set of the commit, its code, and what the run read beside them."""
-    outputs, inputs = verify.outputs(commit), [replace(part, cached=False) for part in verify.inputs(commit)]
-    remotes = [verify.remote()] if verify.has_remote(None) else []
-    places = Places([verify.cache()], verify.workspace(), remotes, verify.committed(commit))
-    of_source = {name: parts(source, outputs, inputs) for name, source in (given.get("sources") or {}).items()}
+    written, read = outputs(commit), [replace(part, cached=False) for part in inputs(commit)]
+    cache, *remotes = stores()
+    places = Places([cache, tree(), *remotes], tree(commit))
+    of_source = {name: parts(source, [*written, *read]) for name, source in (given.get("sources") or {}).items()}
     taken = {part.path for found in of_source.values() for part in found}
-    for output in outputs:
+    for output in written:
         if output.path not in taken:
-            yield line("output", output.path, [output], places, run, commit)
+            yield line("output", output.path, [output], places, run)
     for name, found in sorted(of_source.items()):
-        yield line("source", name, found, places, run, commit) if found else outside(name, given["sources"][name])
-    rest = [part for part in inputs if part.path not in taken]
+        yield line("source", name, found, places, run) if found else outside(name, given["sources"][name])
+    rest = [part for part in read if part.path not in taken]
     for part in rest:
-        if within(part.path, paths.EVAL):
-            yield line("evaluation", part.path, [part], places, run, commit)
-    yield line("code", "stages", [part for part in rest if not within(part.path, paths.EVAL)], places, run, commit)
+        if paths.within(part.path, paths.EVAL):
+            yield line("evaluation", part.path, [part], places, run)
+    yield line("code", "stages", [part for part in rest if not paths.within(part.path, paths.EVAL)], places, run)
     for file, digest in run.dataset.files.items():
-        if not any(within(file, output.path) for output in outputs):
+        if not any(paths.within(file, output.path) for output in written):
             yield in_git(file, digest.md5, commit)
 
 
 class Places(Struct):
-    """Where bytes are looked for, in this order; the remotes only for what is not here."""
+    """Where bytes are looked for, in this order, the remotes only for what is not here; and the commit's own files."""
 
-    cache: list[Place]
-    workspace: Place
-    remotes: list[Place]
+    here: list[Place]
     git: Place
 
 
-def parts(source: dict[str, Any], outputs: list[Output], inputs: list[Output]) -> list[Output]:
+def parts(source: dict[str, Any], known: list[Output]) -> list[Output]:
     """The outputs and inputs that a source is made of."""
     path = Path(str(source.get("path"))).as_posix()
-    return [part for part in (*outputs, *inputs) if within(part.path, path) or within(path, part.path)]
+    return [part for part in known if overlap(part.path, path)]
 
 
 def line(
@@ -199,7 +200,6 @@ def line(
     found: list[Output],
     places: Places,
     run: Run,
-    commit: str,
 ) -> Line:
     """What came of hashing one thing again, all its parts together: the worst counts."""
     checked = [looked_for(part, places, run) for part in found]
@@ -216,25 +216,19 @@ def because(check: Check, several: bool) -> str:
     return f"{check.path}: {told}" if several and not told.startswith(check.path) else told
 
 
-def article(place: str) -> str:
-    """A place as a sentence names it."""
-    return place if place == "git" else f"the {place}"
-
-
 def looked_for(output: Output, places: Places, run: Run) -> Check:
     """One output hashed at the first place that has it as it should be."""
     if not output.cached:
-        return verify.check(output, places.git)
+        return check(output, places.git)
     tried: list[Check] = []
-    for place in (*places.cache, places.workspace, *places.remotes):
-        check = verify.check(output, place)
-        if check.verdict == "failed" and place is places.workspace:
-            continue  # another version lies there
-        if check.verdict == "verified":
-            found = tried_before(tried, check)
-            return misread(output, place, run) or found
-        tried.append(check)
-    return next((check for check in tried if check.verdict == "failed"), tried[0])
+    for place in places.here:
+        found = check(output, place)
+        if found.verdict == "failed" and not place.is_store:
+            continue  # another version lies in the workspace
+        if found.verdict == "verified":
+            return misread(output, place, run) or tried_before(tried, found)
+        tried.append(found)
+    return next((each for each in tried if each.verdict == "failed"), tried[0])
 
 
 def tried_before(tried: list[Check], check: Check) -> Check:
@@ -247,11 +241,11 @@ def tried_before(tried: list[Check], check: Check) -> Check:
 
 def misread(output: Output, place: Place, run: Run) -> Check | None:
     """A finding if a run read other bytes than the commit names."""
-    listing = verify.known_listing(output, [place]) if verify.is_folder(output) else {"": output.digest}
+    listing = known_listing(output, [place]) or {}
     for file, digest in run.dataset.files.items():
-        if within(file, output.path):
+        if paths.within(file, output.path):
             name = file.removeprefix(output.path).removeprefix("/")
-            if (listing or {}).get(name) != digest.md5:
+            if listing.get(name) != digest.md5:
                 return Check(
                     output.path, place.name, "failed", f"the run read other bytes of {file} than the commit names"
                 )

@@ -14,8 +14,10 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from lineage import release, repository, sample, status, verify, version
+from lineage import places, release, repository, sample, status, version
 from lineage.commands import check
+from lineage.copies import PUSH, lacking, objects
+from lineage.project import outputs
 from lineage.repository import names
 from stages.contract import gold, params, paths
 from stages.contract.params import Stop
@@ -52,7 +54,7 @@ def guarded(examined: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     except Stop as mistake:
         where, _, do = mistake.message.rpartition("; ")
         yield Finding(where, do)
-    except verify.Unreadable as problem:
+    except places.Unreadable as problem:
         yield Finding(f"the remote {problem}", "mend the address or the credentials: dvc remote modify --local NAME …")
 
 
@@ -140,21 +142,8 @@ def pipeline() -> Iterator[Finding]:
 
 def cache() -> Iterator[Finding]:
     """Outputs whose bytes are not in the cache."""
-    if found := lacking(verify.cache(), [out for out in verify.outputs() if out.digest]):
+    if found := lacking(places.cache(), outputs()):
         yield Finding(f"not in the cache: {status.short(found)}", "dvc fetch")
-
-
-def lacking(place: verify.Place, outputs: list[verify.Output]) -> list[str]:
-    """The outputs of which a store lacks some bytes; a folder whose listing is nowhere lacks them too."""
-    places = [verify.cache(), *([verify.remote()] if verify.has_remote(None) else [])]
-    needed = {out.path: objects(out, places) for out in outputs if out.cached}
-    gone = verify.absent(place, {digest for digests in needed.values() for digest in digests})
-    return [path for path, digests in needed.items() if digests & gone]
-
-
-def objects(output: verify.Output, places: list[verify.Place]) -> set[str]:
-    """The objects that hold an output."""
-    return {output.digest, *(verify.known_listing(output, places) or {}).values()}
 
 
 # what is shared
@@ -162,24 +151,24 @@ def objects(output: verify.Output, places: list[verify.Place]) -> set[str]:
 
 def remote() -> Iterator[Finding]:
     """A remote that is there, verifies what it gives, and has everything."""
-    if not verify.has_remote(None):
+    if not places.has_remote():
         yield Finding("there is no default remote: nobody else can have the data", "dvc remote add -d NAME URL")
         return
-    place = verify.remote()
+    place = places.remote()
     name = place.name.removeprefix("remote ")
     if not place.root.verify:
         yield Finding(f"DVC believes what the {place.name} gives it", f"dvc remote modify {name} verify true")
-    if found := lacking(place, [out for out in verify.outputs() if out.digest]):
-        yield Finding(f"not in the {place.name}: {status.short(found)}", verify.PUSH)
+    if found := lacking(place, outputs()):
+        yield Finding(f"not in the {place.name}: {status.short(found)}", PUSH)
 
 
 def releases() -> Iterator[Finding]:
     """Releases whose bytes are lost, or that a `dvc gc` would delete for good."""
-    stores = [verify.cache(), *([verify.remote()] if verify.has_remote(None) else [])]
+    stores = places.stores()
     for each in release.releases():
-        outputs = [out for out in verify.outputs(each.commit) if out.cached and out.digest]
-        needed = {digest for out in outputs for digest in objects(out, stores)}
-        gone = [verify.absent(store, needed) for store in stores]
+        kept = [out for out in outputs(each.commit) if out.cached and out.digest]
+        needed = {digest for out in kept for digest in objects(out, stores)}
+        gone = [places.absent(store, needed) for store in stores]
         if lost := set.intersection(*gone):
             yield Finding(
                 f"{each.tag}: {len(lost)} objects are neither in the cache nor in the remote",

@@ -14,10 +14,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from lineage import digests, history, lookup, repository, runs, version
+from lineage import digests, history, lookup, places, repository, runs, version
 from lineage.history import Commit
 from lineage.runs import Run
-from lineage.training import FOLDERS
 from lineage.version import Stored
 from stages.contract import params, paths, shards
 from stages.contract.params import stop
@@ -25,7 +24,7 @@ from stages.contract.record import decode, digest, key_of_subject, key_of_text
 from stages.text.visible import visible
 
 SHORTEST = 6  # characters of an id
-INDEX = "index.jsonl"
+INDEX = paths.INDEX.removeprefix(f"{paths.CURATED}/")
 Kind = Literal["example", "text", "subject", "source", "licence"]
 
 
@@ -212,13 +211,11 @@ def fetching(rows: Callable[[], list[Row]]) -> list[Row]:
 
 def bring(md5: str, what: str) -> None:
     """Copy an object from the default remote into the cache, if it is what it should be."""
-    from lineage import verify  # which loads DVC
-
     if not md5:
         raise Missing(md5, what)
     try:
-        content = b"".join(verify.blocks(verify.remote(), md5))
-    except verify.Unreadable as problem:
+        content = b"".join(places.blocks(places.remote(), md5))
+    except places.Unreadable as problem:
         raise Missing(md5, f"{what} {problem} and") from None
     if digests.md5_of_bytes(content) != md5.removesuffix(".dir"):
         raise Missing(md5, f"{what} is damaged in the remote and")
@@ -239,7 +236,7 @@ def saw_rows(run: Run, state: Version) -> Saw:
 
 def holds(file: str, row: Row) -> bool:
     """Whether a row stands in a file of data/curated, or may in one of data/exports."""
-    if file == f"{FOLDERS[row.kind]}/{row.split}.jsonl":
+    if file == paths.curated(row.kind, row.split):
         return True
     return row.kind == "example" and file.startswith(f"{paths.EXPORTS}/") and file.endswith(f"/{row.split}.jsonl")
 

@@ -11,8 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from lineage import metrics, verify
+from lineage import metrics
 from lineage import version as versions
+from lineage.copies import copy_of, digest_of, join, laid
+from lineage.places import Unreadable, tree
+from lineage.project import inputs, outputs
 from stages.contract import params, paths
 from stages.contract.params import stop
 
@@ -65,7 +68,7 @@ def build(number: str, previous: str | None, gate: dict[str, str]) -> Manifest:
     return Manifest(
         version=number,
         previous=previous,
-        lock=verify.copy_of(verify.workspace(), versions.LOCK).sha256,
+        lock=copy_of(tree(), versions.LOCK).sha256,
         files=dict(sorted(files())),
         counts={"rows": found["input"]["rows"], **found["dataset"]},
         dropped={stage: at["dropped"] for stage, at in found["stages"].items()},
@@ -81,19 +84,19 @@ def build(number: str, previous: str | None, gate: dict[str, str]) -> Manifest:
 
 def files() -> Iterator[tuple[str, File]]:
     """Every file of the outputs, and of the inputs that are data, as it lies in the workspace."""
-    here = verify.workspace()
-    for output in [*verify.outputs(), *(given for given in verify.inputs() if given.path.startswith("data/"))]:
+    here = tree()
+    for output in [*outputs(), *(given for given in inputs() if given.path.startswith("data/"))]:
         try:
-            copies = verify.laid(output, here)
-        except verify.Unreadable:
+            copies = laid(output, here)
+        except Unreadable:
             if output.stage and output.cached:
                 raise stop(f"{output.path}: is not here; run `dvc pull`") from None
             yield output.path, File(output.digest)  # a source that a colleague does not have
             continue
-        if verify.digest_of({name: copy.digest for name, copy in copies.items()}) != output.digest:
+        if digest_of({name: copy.digest for name, copy in copies.items()}) != output.digest:
             raise stop(f"{output.path}: is not what dvc.lock names; `dataset verify` says more")
         for name, copy in copies.items():
-            yield verify.join(output.path, name), File(copy.digest, copy.sha256, copy.size)
+            yield join(output.path, name), File(copy.digest, copy.sha256, copy.size)
 
 
 def libraries() -> dict[str, str]:

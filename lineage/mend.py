@@ -7,33 +7,35 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lineage import verify
-from lineage.verify import Output, Place, Unreadable
+from lineage.copies import intact_copy, known_listing, read_all
+from lineage.digests import md5_of
+from lineage.places import Place, Unreadable, blocks, refusals, stores, tree, where
+from lineage.project import Output, one_line, outputs
 from stages.contract import paths
 from stages.contract.params import stop
 
 
 def mend(commit: str | None = None, remote_name: str | None = None) -> list[str]:
     """Where objects were replaced or put; every copy is hashed before it is used."""
-    stores, tree = verify.places_of(commit, remote_name)
-    places = [*stores, *([tree] if commit is None else [])]
+    kept = stores(remote_name)
+    places = [*kept, *([tree()] if commit is None else [])]
     written = []
-    for output in verify.outputs(commit):
+    for output in outputs(commit):
         if output.cached and output.digest:
-            for place in stores:
+            for place in kept:
                 written += [put(found, place, digest) for digest, found in mendable(output, place, places)]
     return written
 
 
 def mendable(output: Output, place: Place, places: list[Place]) -> Iterator[tuple[str, tuple[Place, str]]]:
     """The objects of an output that a store has not as they should be, each with an intact copy elsewhere."""
-    listing = verify.known_listing(output, places)
+    listing = known_listing(output, places)
     if listing is None:
         return
     names = listing | ({} if "" in listing else {"": output.digest})
     damaged = wrong(place, set(names.values()))
     for name, digest in names.items():
-        if digest in damaged and (found := verify.intact_copy(output, name, digest, places)):
+        if digest in damaged and (found := intact_copy(output, name, digest, places)):
             damaged.discard(digest)
             yield digest, found
 
@@ -41,7 +43,7 @@ def mendable(output: Output, place: Place, places: list[Place]) -> Iterator[tupl
 def wrong(place: Place, digests: set[str]) -> set[str]:
     """The objects that are damaged, or that a remote lacks: what a cache lacks, `dvc fetch` brings."""
     ordered = sorted(digests)
-    copies = dict(zip(ordered, verify.read_all(place, ordered), strict=True))
+    copies = dict(zip(ordered, read_all(place, ordered), strict=True))
     if place.down:
         raise stop(f"{place.name}: {place.down}; mend its address or the credentials first")
     lacking = place.name != "cache"
@@ -56,20 +58,20 @@ def put(found: tuple[Place, str], place: Place, digest: str) -> str:
     """Write an intact copy into a store: beside its place first, so that no half of it is ever taken for it."""
     from dvc_objects.fs.utils import as_atomic
 
-    at = verify.where(place, digest)
+    at = where(place, digest)
     folder = paths.ROOT / ".dvc/tmp"
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         file = Path(temporary, "copy")
-        problems: tuple[type[Exception], ...] = (Unreadable, *verify.refusals())
+        problems: tuple[type[Exception], ...] = (Unreadable, *refusals())
         try:
             with file.open("wb") as copy:
-                copy.writelines(verify.blocks(*found))
-            if verify.md5_of(file) != digest.removesuffix(".dir"):
+                copy.writelines(blocks(*found))
+            if md5_of(file) != digest.removesuffix(".dir"):
                 raise Unreadable(f"changed while it was read from the {found[0].name}")
             with as_atomic(place.fs, at, create_parents=True) as beside:
                 place.fs.put_file(str(file), beside)
             place.root.protect(at)
         except problems as problem:
-            raise stop(f"{place.name}: {at} {verify.one_line(problem)}; mend that, and try again") from None
+            raise stop(f"{place.name}: {at} {one_line(problem)}; mend that, and try again") from None
     return f"{place.name}: {at}"

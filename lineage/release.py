@@ -7,7 +7,7 @@ from datetime import date
 import click
 from msgspec import Struct
 
-from lineage import manifest, merge, repository, sample, status, verify, version
+from lineage import copies, manifest, merge, places, project, repository, sample, status, version
 from lineage.commands import gate
 from lineage.diff import Diff, diff
 from lineage.difference import terminal
@@ -163,7 +163,7 @@ def unready() -> Iterator[Refusal]:
         yield Refusal(f"the gate {gate.summary(held, date.today())}", "dataset gate")
     if found := merge.unsaved():
         yield Refusal(f"changed since DVC saved it: {status.short(found)}", "dvc checkout, or dvc repro")
-    if not verify.has_remote(None):
+    if not places.has_remote():
         yield Refusal("there is no remote to have pushed the data to", "dvc remote add -d NAME URL, and dvc push")
     else:
         yield from behind()
@@ -182,22 +182,12 @@ def only_absent(reason: object) -> bool:
 
 def behind() -> Iterator[Refusal]:
     """What the remote lacks."""
+    remote = places.remote()
     try:
-        if found := unpushed():
-            yield Refusal(f"not in the {verify.remote().name}: {status.short(found)}", verify.PUSH)
-    except verify.Unreadable as problem:
-        yield Refusal(f"the {verify.remote().name} {problem}", "dvc push, once it answers")
-
-
-def unpushed() -> list[str]:
-    """Outputs of which some bytes are not in the default remote, by asking it, not by what DVC remembers of it."""
-    place, cache = verify.remote(), verify.cache()
-    found = []
-    for out in verify.outputs():
-        if out.cached:
-            needed = [out.digest, *(verify.known_listing(out, [cache, place]) or {}).values()]
-            found += [out.path] if verify.absent(place, needed) else []
-    return found
+        if found := copies.lacking(remote, project.outputs()):
+            yield Refusal(f"not in the {remote.name}: {status.short(found)}", copies.PUSH)
+    except places.Unreadable as problem:
+        yield Refusal(f"the {remote.name} {problem}", "dvc push, once it answers")
 
 
 def verdicts() -> dict[str, str]:

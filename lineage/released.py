@@ -1,9 +1,13 @@
 """Whether a release is still what it was: every byte against the SHA-256 in its manifest, and who signed its tag."""
 
-from lineage import manifest, repository, verify, version
+from lineage import manifest, repository, version
+from lineage.copies import copy_of
+from lineage.damage import Damage
 from lineage.manifest import Manifest
+from lineage.places import Place, stores, tree
+from lineage.project import inputs, outputs, overlap
 from lineage.release import Release
-from lineage.verify import SIGNATURE, Check, Damage, Place
+from lineage.verify import SIGNATURE, Check, check
 
 BUILT_AGAIN = "the files here were built since the release; commit them, or `git checkout dvc.lock` and `dvc checkout`"
 ACCIDENT = (
@@ -16,30 +20,29 @@ def verify_release(release: Release, remote_name: str | None = None) -> list[Che
     """Every file of a release hashed again wherever it lies, dvc.lock, and the tag's signature."""
     held = manifest.read(release.commit)
     sums = {path: file.sha256 for path, file in held.files.items()}
-    tree = verify.committed(release.commit)
-    stores = [verify.cache(), *([verify.remote(remote_name)] if verify.has_remote(remote_name) else [])]
+    files = tree(release.commit)
     here = repository.commit("HEAD") == release.commit
     same = version.in_git(version.LOCK, None) == version.in_git(version.LOCK, release.commit)
-    places = [*stores, *([verify.workspace()] if here and same else []), tree]
-    named = [*verify.outputs(release.commit), *verify.inputs(release.commit)]
-    checks = [signature(release), lock(held, tree), *unknown(held, {output.path for output in named})]
+    places = [*stores(remote_name), *([tree()] if here and same else []), files]
+    named = [*outputs(release.commit), *inputs(release.commit)]
+    checks = [signature(release), lock(held, files), *unknown(held, {output.path for output in named})]
     if here and not same:
         checks.append(Check(version.LOCK, "workspace", "not checkable", BUILT_AGAIN))
     for output in named:
-        looked_at = places[:-1] if output.cached else [tree]
-        checks += [verify.check(output, place, places, sums) for place in looked_at]
+        looked_at = places[:-1] if output.cached else [files]
+        checks += [check(output, place, places, sums) for place in looked_at]
     return checks
 
 
-def lock(held: Manifest, tree: Place) -> Check:
+def lock(held: Manifest, files: Place) -> Check:
     """Whether dvc.lock is that of the manifest."""
-    copy = verify.copy_of(tree, version.LOCK)
+    copy = copy_of(files, version.LOCK)
     return told(version.LOCK, "git", copy.sha256 == held.lock, "has not the SHA-256 of the manifest")
 
 
 def unknown(held: Manifest, named: set[str]) -> list[Check]:
     """What the manifest names and dvc.lock does not."""
-    lost = [path for path in held.files if not any(verify.overlap(path, each) for each in named)]
+    lost = [path for path in held.files if not any(overlap(path, each) for each in named)]
     return [told(path, "git", False, "the manifest names it, dvc.lock does not") for path in lost]
 
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lineage import verify, version
+from lineage import version
+from lineage.digests import md5_of, md5_of_folder
 from stages.contract import params, paths
 
 FILE = Path(__file__).with_suffix(".json")
@@ -41,9 +42,9 @@ def digests() -> dict[str, str]:
 def digest(place: Path) -> str:
     """What dvc.lock names a file or folder."""
     if place.is_file():
-        return verify.md5_of(place)
-    files = {file.relative_to(place).as_posix(): verify.md5_of(file) for file in place.rglob("*") if file.is_file()}
-    return verify.digest_of(files)
+        return md5_of(place)
+    files = {file.relative_to(place).as_posix(): md5_of(file) for file in place.rglob("*") if file.is_file()}
+    return md5_of_folder(files)
 
 
 def text() -> str:

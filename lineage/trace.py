@@ -17,11 +17,6 @@ from stages.reporting import reasons
 STAGES = ("collect", "measure", "filter", *paths.GLOBAL, "export")
 LISTED = 5  # ids in a message
 FEWEST = 4  # characters of a text that is looked for
-FOLDERS = {
-    "example": paths.CURATED,
-    "preference": f"{paths.CURATED}/preferences",
-    "labelled": f"{paths.CURATED}/labelled",
-}
 
 
 class Step(Struct, omit_defaults=True):
@@ -247,10 +242,10 @@ def divided(found: Found, commit: str | None) -> Step:
 
 def exported(found: Found, commit: str | None) -> Step:
     """The file it stands in."""
-    row = browse.row_in(version.content(paths.ROOT / f"{paths.CURATED}/index.jsonl", commit), found.id)
+    row = browse.row_in(version.content(paths.ROOT / paths.INDEX, commit), found.id)
     if row is None:
         return Step("export", "in no file")
-    return Step("export", f"{FOLDERS[row['kind']]}/{row['split']}.jsonl", evidence=row)
+    return Step("export", paths.curated(row["kind"], row["split"]), evidence=row)
 
 
 SAYS = {

@@ -4,43 +4,21 @@ Both refuse a working tree that its commit does not describe and data that the c
 then the record says so. The data are hashed before anything is trained.
 """
 
-import re
-import secrets
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from lineage import digests, repository, runs, version
-from lineage.digests import Digest
-from lineage.runs import Dataset, Environment, Model, Run
+from lineage import contents, repository, runs, version
+from lineage.composition import rows_here, rows_in
+from lineage.contents import Known, Look
+from lineage.metadata import environment, fresh, located, metrics_of, now, plain
+from lineage.runs import Dataset, Model, Run
 from stages.contract import paths
 from stages.contract.params import Stop, stop
-from stages.text.visible import visible
 
-INDEX = f"{paths.CURATED}/index.jsonl"
-BESIDE = (INDEX, f"{paths.CURATED}/dropped.jsonl")
+BESIDE = (paths.INDEX, paths.DROPPED)
 """What lies in data/curated and is no training data."""
-FOLDERS = {
-    "example": paths.CURATED,
-    "preference": f"{paths.CURATED}/preferences",
-    "labelled": f"{paths.CURATED}/labelled",
-}
-INDEXED = re.compile(rb'"kind":"(\w+","source":"\w+","split":"\w+)"')
-"""The end of a line of the index: keys are sorted, and none of these values is ever escaped."""
-BLOCK = 1 << 23  # bytes of the index at once
-ADDRESS = re.compile(r"^(\w[\w+.-]*://)[^/@]*@")
-"""The part of an address that may hold a password, and what stands before it."""
-SECRET = re.compile(r"(?:^|_)(?:api_?key|secret|password|passwd|credentials?|(?:hub|access|auth)_token)(?:$|_)", re.I)
-
-Known = dict[str, Digest]
-"""Files of the dataset by their paths."""
-Look = Callable[[str, str | None], tuple[Known, list[str]]]
-"""From an output and a commit to its files, and what is not as it should be about them."""
 
 
 class Refused(RuntimeError):
@@ -93,7 +71,7 @@ class Training:
         If this is never called, the record names all of data/curated.
         """
         with refusing(), at(self.folder):
-            place = place_of(name)
+            place = contents.place_of(name)
             self.note(place)
             self.stamps |= {each: stamp(each) for each in self.record.dataset.files}
         return self.folder / place
@@ -119,14 +97,16 @@ class Training:
     def note(self, place: str) -> None:
         """Record that a file, or every file of a folder, is read."""
         commit = self.record.dataset.commit
-        if not any(within(known, place) for known in self.known):
-            known, doubts = self.look(output_of(place, commit), commit)
+        if not any(paths.within(known, place) for known in self.known):
+            known, doubts = self.look(contents.output_of(place, commit), commit)
             self.known |= known
             self.doubt(doubts)
-        read = {each: digest for each, digest in self.known.items() if within(each, place) and each not in BESIDE}
+        read = {each: digest for each, digest in self.known.items() if paths.within(each, place) and each not in BESIDE}
         if not read:
-            self.doubt([f"{place}: is no file that {at_commit(commit)} names; commit it, or read one of data/curated"])
-            read = hashed(place)
+            self.doubt(
+                [f"{place}: is no file that {contents.at_commit(commit)} names; commit it, or read one of data/curated"]
+            )
+            read = contents.hashed(place)
         self.record.dataset.files |= read
 
     def doubt(self, doubts: Iterable[str]) -> None:
@@ -144,22 +124,30 @@ class Training:
                 self.note(paths.CURATED)
             changed = sorted(place for place, then in self.stamps.items() if stamp(place) != then)
             record.doubts += [*(f"{place}: was written to during the run" for place in changed), *doubts]
-            record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / INDEX)
+            record.dataset.rows = rows_here(record.dataset.files)
             record.status, record.ended, record.environment = status, now(), environment()
             runs.keep(record)
 
 
-def begun(record: Run, force: bool, look: Look | None = None, aside: str = "") -> Training:
-    """A run with a free id whose dataset is found to be what the commit names."""
+def stamp(place: str) -> tuple[int, ...]:
+    """What tells a file from its former self without reading it."""
+    path = paths.ROOT / place
+    found = path.stat() if path.exists() else None
+    return (found.st_size, found.st_mtime_ns) if found else ()
+
+
+def begun(record: Run, force: bool, commit: str | None = None, aside: str = "") -> Training:
+    """A run with a free id and the dataset of a commit, as its dvc.lock names it, or of HEAD, as the files here are it."""
     runs.check_free(record.run)
-    training = Training(record, look or here, force)
-    commit = record.dataset.commit = record.dataset.commit or repository.commit("HEAD") or None
-    if look is None:
-        training.doubt(dirt(aside))
+    training = Training(record, contents.locked if commit else contents.here, force)
+    if not commit:
+        commit = repository.commit("HEAD") or None
+        training.doubt(contents.dirt(aside))
+    record.dataset.commit = commit
     training.known, doubts = training.look(paths.CURATED, commit)
     training.doubt(doubts)
-    record.dataset.md5 = md5_of(paths.CURATED, commit)
-    record.dataset.release = release_of(commit)
+    record.dataset.md5 = contents.md5_of(paths.CURATED, commit)
+    record.dataset.release = contents.release_of(commit)
     return training
 
 
@@ -173,264 +161,19 @@ def link(
 
     Without a revision the files here are hashed and must be those of HEAD; with one, what its dvc.lock names is believed.
     """
-    if revision is not None:
-        record.dataset.commit = version.commit_of(revision)
-    training = begun(record, force, None if revision is None else locked, inside(artefact) if artefact else "")
+    commit = None if revision is None else version.commit_of(revision)
+    training = begun(record, force, commit, contents.inside(artefact) if artefact else "")
     for name in data or [paths.CURATED]:
-        training.note(place_of(name, None if revision is None else partial(is_named, revision=record.dataset.commit)))
+        training.note(contents.place_of(name, commit))
     record.model = located(record.model, artefact) if artefact else record.model
-    index = training.known.get(INDEX)
-    if revision is None:
-        record.dataset.rows = rows_in(record.dataset.files, paths.ROOT / INDEX)
-    elif index:
+    if commit is None:
+        record.dataset.rows = rows_here(record.dataset.files)
+    elif index := training.known.get(paths.INDEX):
         objects = {place: version.object_of(digest.md5) for place, digest in record.dataset.files.items()}
         record.dataset.rows = rows_in(objects, version.object_of(index.md5))
     record.status = "linked"
     runs.claim(record)
     return record
-
-
-# what is read
-
-
-def here(output: str, commit: str | None) -> tuple[Known, list[str]]:
-    """The files of an output as they lie here; a doubt for each that is not what the commit's lock names."""
-    found = hashed(output)
-    if not found:
-        return {}, [f"{output}: is not here; `dvc pull {output}` brings it"]
-    expected = listing(output, commit, {place: digest.md5 for place, digest in found.items()})
-    if expected is None:
-        return found, [
-            f"{output}: is not what {at_commit(commit)} names; run `dvc repro` and commit, or `dvc checkout`"
-        ]
-    changed = [place for place, digest in found.items() if expected.get(place, digest.md5) != digest.md5]
-    other = "is not what {} names; `dvc checkout {}` brings that back, or run `dvc repro` and commit"
-    doubts = [f"{place}: {other.format(at_commit(commit), output)}" for place in changed]
-    return {place: digest for place, digest in found.items() if place in expected}, doubts
-
-
-def locked(output: str, commit: str | None) -> tuple[Known, list[str]]:
-    """The files of an output as the commit's lock names them."""
-    expected = listing(output, commit, {})
-    if expected is None:
-        return {}, [
-            f"{output}: {at_commit(commit)} names none, or its list is not in the cache; `dvc fetch --all-commits`"
-        ]
-    return {place: Digest(md5) for place, md5 in expected.items()}, []
-
-
-def listing(output: str, commit: str | None, found: dict[str, str]) -> dict[str, str] | None:
-    """The MD5 of each file of an output by its path; None if the commit has no such output.
-
-    The list of a folder is in the cache; if it is not, the files that were found are that folder if their MD5 is.
-    """
-    if not (named := md5_of(output, commit)):
-        return None
-    if not named.endswith(".dir"):
-        return {output: named}
-    names = version.within(version.Stored(named))
-    if names is not None:
-        return {f"{output}/{name}": md5 for name, md5 in names.items()}
-    inside_it = {place.removeprefix(f"{output}/"): md5 for place, md5 in found.items()}
-    return found if digests.md5_of_folder(inside_it) == named else None
-
-
-def md5_of(output: str, commit: str | None) -> str | None:
-    """What the commit names an output, or a file in git; None if it has neither."""
-    if commit is None:
-        return None
-    try:
-        known = version.outputs(commit)
-    except Stop:
-        known = {}
-    if output in known:
-        return known[output].md5
-    content = version.in_git(output, commit)
-    return None if content is None else digests.md5_of_bytes(content)
-
-
-def output_of(place: str, commit: str | None) -> str:
-    """The output that a file is part of; itself if it is part of none."""
-    known = version.outputs(commit) if commit else {}
-    return next((output for output in known if within(place, output)), place)
-
-
-def within(place: str, folder: str) -> bool:
-    """Whether a path is another, or below it."""
-    return place == folder or place.startswith(f"{folder}/")
-
-
-def hashed(place: str) -> Known:
-    """A file, or every file of a folder but hidden ones, by its path."""
-    top = paths.ROOT / place
-    files = [top] if top.is_file() else sorted(file for file in top.rglob("[!.]*") if file.is_file())
-    return {file.relative_to(paths.ROOT).as_posix(): digests.of_file(file) for file in files}
-
-
-def place_of(name: str, is_there: Callable[[str], bool] | None = None) -> str:
-    """The path of a file or folder that is asked for: a path, or a short name in data/curated or data/exports."""
-    there = is_there or (lambda place: (paths.ROOT / place).exists())
-    as_path = inside(name)
-    short = [f"{folder}/{name}{ending}" for folder in (paths.CURATED, paths.EXPORTS) for ending in (".jsonl", "")]
-    if found := next((place for place in (as_path, *short) if place and there(place)), None):
-        return found
-    if as_path in (paths.CURATED, paths.EXPORTS):
-        return as_path
-    raise stop(f"{visible(name)}: is no file of the dataset; name one such as train, preferences/train or alpaca/train")
-
-
-def is_named(place: str, revision: str | None) -> bool:
-    """Whether a version's lock names a file or folder."""
-    return place in version.outputs(revision) or version.md5_of(paths.ROOT / place, revision) is not None
-
-
-def inside(name: str | Path) -> str:
-    """A path as it is named below the project's folder; nothing if it is outside."""
-    path, root = (paths.ROOT / name).resolve(), paths.ROOT.resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
-
-
-def stamp(place: str) -> tuple[int, ...]:
-    """What tells a file from its former self without reading it."""
-    path = paths.ROOT / place
-    found = path.stat() if path.exists() else None
-    return (found.st_size, found.st_mtime_ns) if found else ()
-
-
-def dirt(aside: str) -> list[str]:
-    """What is not committed in the project's folder, but for the records of runs and the model itself."""
-    done = repository.run("git", "status", "--porcelain", "--no-renames", "-z", "--untracked-files=all", "--", ".")
-    if done.returncode:
-        return [f"git: {repository.said(done)}; run this in the dataset's repository"]
-    prefix = repository.git("rev-parse", "--show-prefix").decode().strip()
-    changed = [entry[3:].decode("utf-8", "replace").removeprefix(prefix) for entry in done.stdout.split(b"\0") if entry]
-    passed = (runs.FOLDER, *filter(None, [aside]))
-    left = sorted(place for place in changed if not any(within(place, folder) for folder in passed))
-    if not left:
-        return [] if repository.commit("HEAD") else ["git: there is no commit that could name the data; commit it"]
-    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-    return [f"git: not committed: {visible(', '.join(left[:3]))}{more}; commit it, or name it in .gitignore"]
-
-
-def at_commit(commit: str | None) -> str:
-    """A commit as messages name its lock."""
-    return f"the dvc.lock of {commit[:7]}" if commit else "any dvc.lock"
-
-
-def release_of(commit: str | None) -> str | None:
-    """The release that a commit is, if it is one."""
-    found = repository.run("git", "tag", "--points-at", commit, "--list", f"{version.RELEASE}*") if commit else None
-    return next(iter(found.stdout.decode().split()), None) if found else None
-
-
-def rows_in(files: Mapping[str, Digest | Path], index: Path) -> dict[str, dict[str, int]]:
-    """The records in each file of data/curated or data/exports by source, as the index tells; of an object, by its path."""
-    counted = indexed(index) if index.is_file() else Counter()
-    at = {place: found if isinstance(found, Path) else paths.ROOT / place for place, found in files.items()}
-    found = {place: by_source(counted, place, path) for place, path in at.items()}
-    return {place: dict(sorted(sources.items())) for place, sources in found.items() if sources}
-
-
-def by_source(counted: Counter[tuple[str, str, str]], place: str, path: Path) -> dict[str, int]:
-    """The records of one file by source; of an export that left some out, only how many there are."""
-    folder, _, name = place.rpartition("/")
-    kind = next((kind for kind, at in FOLDERS.items() if at == folder), "example")
-    if folder not in FOLDERS.values() and not within(folder, paths.EXPORTS):
-        return {}
-    split = name.removesuffix(".jsonl")
-    found = {
-        source: rows for (of_kind, source, of_split), rows in counted.items() if (of_kind, of_split) == (kind, split)
-    }
-    if within(folder, paths.EXPORTS) and path.is_file():
-        held = lines_in(path)
-        return found if held == sum(found.values()) else {"unknown": held}
-    return found
-
-
-def lines_in(path: Path) -> int:
-    """How many lines a file has."""
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(partial(file.read, BLOCK), b""))
-
-
-def indexed(index: Path) -> Counter[tuple[str, str, str]]:
-    """How many records of each kind, source and split there are; a million lines take half a second."""
-    found: Counter[bytes] = Counter()
-    rest = b""
-    with index.open("rb") as file:
-        while block := file.read(BLOCK):
-            whole, _, rest = (rest + block).rpartition(b"\n")
-            found.update(INDEXED.findall(whole))
-    found.update(INDEXED.findall(rest))
-    return Counter({tuple(key.decode().split('"')[::4]): rows for key, rows in found.items()})  # type: ignore[misc]
-
-
-# what is said of it
-
-
-def fresh(model: str) -> str:
-    """An id for a run: the model's name, the day and a few letters."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-._")[:60]
-    return f"{name or 'run'}-{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(3)}"
-
-
-def now() -> str:
-    """The time, in UTC."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def located(model: Model, place: str | Path) -> Model:
-    """The model with the place of its files: an address as it is, without a password or a query; a file or folder hashed."""
-    if "://" in str(place):
-        model.uri = ADDRESS.sub(r"\1", str(place)).partition("?")[0]
-        return model
-    path = paths.ROOT / place
-    if not path.exists():
-        raise stop(f"{visible(str(place))}: is not there; give the model's file, folder or address")
-    model.sha256, model.files, model.bytes = digests.of_artefact(path)
-    model.path = inside(place) or path.name
-    if not model.files:
-        raise stop(f"{visible(str(place))}: holds no files; give the model's file, folder or address")
-    return model
-
-
-def plain(value: Any, key: str = "") -> Any:
-    """A value as JSON holds it; a secret, told by its key, is left out."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(each, str(name)) for name, each in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(each, key) for each in value]
-    if isinstance(value, str) and value and SECRET.search(key):
-        return "<left out>"
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return plain(value.item(), key) if callable(getattr(value, "item", None)) else str(value)
-
-
-def metrics_of(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Metrics as numbers; a stop at one that is none."""
-    try:
-        return {str(name): None if value is None else float(value) for name, value in metrics.items()}
-    except (TypeError, ValueError) as error:
-        raise stop(f"metrics: {error}; give numbers") from None
-
-
-def environment() -> Environment:
-    """Python, the platform, the packages that are loaded and, if torch is, the accelerators it sees."""
-    import platform
-    from importlib.metadata import packages_distributions
-    from importlib.metadata import version as version_of
-
-    loaded = {name.partition(".")[0] for name in sys.modules}
-    names = {each for top, several in packages_distributions().items() if top in loaded for each in several}
-    torch = sys.modules.get("torch")
-    cuda: Any = torch.cuda if torch and torch.cuda.is_available() else None
-    return Environment(
-        platform.python_version(),
-        platform.platform(),
-        {name: version_of(name) for name in sorted(names)},
-        [str(cuda.get_device_name(number)) for number in range(cuda.device_count())] if cuda else [],
-    )
 
 
 # where it is called from

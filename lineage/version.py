@@ -12,12 +12,11 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from msgspec import MsgspecError, Struct
+from msgspec import Struct
 
-from lineage import repository
+from lineage import digests, repository
 from stages.contract import params, paths
 from stages.contract.params import stop
-from stages.contract.record import decode
 from stages.text.visible import visible
 
 T = TypeVar("T")
@@ -238,10 +237,7 @@ def within(stored: Stored) -> dict[str, str] | None:
 @lru_cache(256)
 def listing(place: Path) -> dict[str, str] | None:
     """The same, from the object that holds the list."""
-    try:
-        return {row["relpath"]: row["md5"] for row in decode(place.read_bytes())} if place.is_file() else None
-    except (MsgspecError, KeyError, TypeError):
-        return None
+    return digests.files_of_listing(place.read_bytes()) if place.is_file() else None
 
 
 def md5_of(path: Path, revision: str | None) -> str | None:

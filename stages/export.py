@@ -18,8 +18,8 @@ from msgspec import Struct
 from stages import formats
 from stages.contract import engine, facts, paths, progress
 from stages.contract.params import seed, sources
-from stages.contract.paths import CURATED, EXPORTS, FACT_CHECK, LOOKUP, SPLITS, all_drops
-from stages.contract.record import Drop, Record, encode, keys, kind, prompt, reply
+from stages.contract.paths import CURATED, DROPPED, EXPORTS, FACT_CHECK, INDEX, LOOKUP, SPLITS, all_drops, curated
+from stages.contract.record import Drop, Record, digest_of_line, encode, keys, kind, prompt, reply
 from stages.contract.run import Shard, records_of, records_with, run_report, survivors
 from stages.contract.shards import drops, rows
 from stages.text import licences
@@ -28,7 +28,6 @@ from stages.text.licences import Allowed
 REASONS = {f"export_{reason}": text for reason, text in licences.REASONS.items()}
 FOLDERS = (CURATED, EXPORTS)
 SHAPES = {"example": "openai", "preference": "preference", "labelled": "prompt_completion"}
-PLACES = {"example": CURATED, "preference": f"{CURATED}/preferences", "labelled": f"{CURATED}/labelled"}
 
 
 class Params(Struct, forbid_unknown_fields=True, frozen=True):
@@ -67,16 +66,16 @@ def build(params: Params) -> dict[str, Iterable[bytes]]:
     parts = progress.over_files(engine.map(work, left), "export", [shard.path for shard in left])
     read = sorted((each for part in parts for each in part), key=lambda each: each.id)
     found = [each for each in read if not each.drop]
-    files: dict[str, list[bytes]] = {f"{CURATED}/{name}.jsonl": [] for name in SPLITS}
-    files |= {f"{PLACES[other]}/{name}.jsonl": [] for other in {each.kind for each in found} for name in SPLITS}
+    kinds = {"example", *(each.kind for each in found)}
+    files: dict[str, list[bytes]] = {curated(kind, name): [] for kind in kinds for name in SPLITS}
     for each in found:
-        files[f"{PLACES[each.kind]}/{split[each.id]}.jsonl"].append(each.line)
+        files[curated(each.kind, split[each.id])].append(each.line)
     index = (encode(indexed(each, split[each.id])) for each in found)
     here = (each.drop for each in read if each.drop)
     dropped = map(encode, sorted((*drops(all_drops(list(sources()))), *here), key=lambda drop: drop.id))
     beside: dict[str, Iterable[bytes]] = {
-        f"{CURATED}/index.jsonl": index,
-        f"{CURATED}/dropped.jsonl": dropped,
+        INDEX: index,
+        DROPPED: dropped,
         LOOKUP: lookup(found),
     }
     beside[FACT_CHECK] = fact_check([each.id for each in found if each.facts], params.fact_check)
@@ -119,14 +118,12 @@ def exported(record: Record, shapes: tuple[str, ...]) -> dict[str, bytes | str]:
 
 def indexed(each: Written, split: str) -> dict[str, Any]:
     """The record's line of the index: where it went, and the digest of what was written."""
-    from hashlib import blake2b
-
     return {
         "id": each.id,
         "source": each.source,
         "split": split,
         "kind": each.kind,
-        "digest": blake2b(each.line, digest_size=16).hexdigest(),
+        "digest": digest_of_line(each.line),
     }
 
 

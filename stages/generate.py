@@ -16,9 +16,10 @@ from stages.contract.params import seed as seed_of_project
 from stages.contract.record import Record
 from stages.contract.run import beside, run_rows
 from stages.generation import teacher
+from stages.generation.asked import Asked, Failure
+from stages.generation.cells import Material
 from stages.generation.grammar import template_rows
 from stages.generation.pack import Pack, pack_of
-from stages.generation.plan import Asked, Failure, Material
 from stages.models import rubric
 from stages.models.ask import say
 from stages.models.request import Request

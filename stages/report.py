@@ -18,6 +18,7 @@ from stages.contract.params import of_stage, sources, value, whole
 from stages.contract.paths import CARD, GATE, METRICS, PLOTS, REPORT, SPLITS
 from stages.contract.run import run_report
 from stages.reporting import figures, gate, glance, health, page
+from stages.reporting.evidence import Evidence, gather
 from stages.text.personal_data import KINDS, Kind, Mode, Redaction, modes_of
 from stages.text.visible import visible
 
@@ -37,7 +38,7 @@ class Params(Struct, forbid_unknown_fields=True, frozen=True):
 
 def build(params: Params) -> dict[str, Iterable[bytes]]:
     """The lines of every report."""
-    evidence = figures.gather(list(sources()))
+    evidence = gather(list(sources()))
     metrics = figures.metrics(evidence, {name: value(f"split.{name}", float) for name in SPLITS})
     held = gate.results(gate.in_force(), metrics)
     state = health.results(health.in_force(), metrics)
@@ -102,7 +103,7 @@ def plain(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split()))
 
 
-def plots(evidence: figures.Evidence, metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def plots(evidence: Evidence, metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The data of each plot."""
     examples = evidence.table[evidence.table["kind"] == "example"]
     return {

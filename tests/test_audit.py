@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage import audit, audit_page, exposure, history, lookup, training, version
+from lineage import audit, audit_page, exposure, history, lookup, metadata, training, version
 from lineage.commands.audit import audit as command
 from lineage.runs import Dataset, Model, Run
 from stages.contract import params, paths
@@ -21,7 +21,7 @@ from tests.repositories import example
 
 
 def a_run(name="one", model="tiny", **more):
-    return Run(name, Model(model), Dataset(None), training.now(), **more)
+    return Run(name, Model(model), Dataset(None), metadata.now(), **more)
 
 
 def link(name, *data, revision=None, artefact="", model="tiny"):

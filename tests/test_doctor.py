@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lineage import doctor, verify
+from lineage import doctor, project
 from stages.contract import params, paths
 from tests.conftest import GIT, choose, dvc, git, run
 
@@ -37,7 +37,7 @@ def add(root: Path, name: str, text: str) -> None:
 
 
 def lose(root: Path, store: str, path: str) -> None:
-    output = next(out for out in verify.outputs() if out.path == path)
+    output = next(out for out in project.outputs() if out.path == path)
     where = root / store / "files/md5" / output.digest[:2] / output.digest[2:]
     where.chmod(0o644)
     where.unlink()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stages.contract import facts, params, paths
 from stages.contract.params import Stop, settled
 from stages.reporting import figures, gate
+from stages.reporting.evidence import Evidence, gather
 from tests.conftest import (
     REPOSITORY,
     SAMPLE,
@@ -61,18 +62,18 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def evidence(states: Path) -> figures.Evidence:
+def evidence(states: Path) -> Evidence:
     """What the report sees of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "ROOT", states)
         params.whole.cache_clear()
-        found = figures.gather(list(params.sources()))
+        found = gather(list(params.sources()))
     params.whole.cache_clear()
     return found
 
 
 @pytest.fixture
-def checked(states: Path, evidence: figures.Evidence, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, int]]:
+def checked(states: Path, evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, int]]:
     """What the report says of facts after somebody has said this."""
     monkeypatch.setattr(paths, "ROOT", states)
 

@@ -23,6 +23,7 @@ from stages.models import judging, pairwise, prompts, rubric
 from stages.models.request import Answer
 from stages.models.settings import Params as Models
 from stages.reporting import figures, gate, glance, reasons
+from stages.reporting.evidence import Evidence
 from stages.text import local_score
 from stages.text.model_terms import kin
 from tests import model_server
@@ -511,7 +512,7 @@ def figures_of(decision: runner.Decision, records: list[Record]) -> dict[str, An
     import pandas as pd
 
     table = pd.DataFrame([(each.id, each.meta.model) for each in records], columns=["id", "model"]).set_index("id")
-    return figures.judge(figures.Evidence({}, [], table, {}, {}, judged=decision.rows))
+    return figures.judge(Evidence({}, [], table, {}, {}, judged=decision.rows))
 
 
 def canary_rule() -> gate.Rule:

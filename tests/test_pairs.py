@@ -12,7 +12,7 @@ from stages.checks import pairs, tools
 from stages.contract import params
 from stages.contract.record import Message, Record, ToolCall, decode, encode
 from stages.reporting import gate
-from stages.reporting.figures import answers
+from stages.reporting.accounting import answers
 from stages.text.preferences import in_circles
 from tests.conftest import record
 from tests.test_dedup import deduped

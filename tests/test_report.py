@@ -17,7 +17,8 @@ from stages import report
 from stages.contract.params import Source
 from stages.contract.record import Drop, digest, encode
 from stages.reporting import coverage, figures, gate
-from stages.reporting.figures import Evidence
+from stages.reporting.evidence import Evidence
+from stages.reporting.evidence import told as told_language
 from tests.conftest import SAMPLE, record, settings_of, stage
 
 RULES = msgspec.convert(settings_of(SAMPLE)["gate"], gate.Params).rules
@@ -415,7 +416,7 @@ def test_a_misspelt_rule_stops_the_run(project: Path) -> None:
 
 @pytest.mark.parametrize(("confidence", "language"), [(0.053, None), (0.499, None), (0.5, "zh"), (1.0, "zh")])
 def test_a_language_is_counted_only_if_it_is_likelier_than_all_others(confidence: float, language: str | None) -> None:
-    assert figures.told("zh", confidence) == language
+    assert told_language("zh", confidence) == language
 
 
 # what was generated

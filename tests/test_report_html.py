@@ -22,7 +22,8 @@ from stages import checks
 from stages.contract import paths, profiles
 from stages.contract.params import read_yaml
 from stages.contract.record import Drop, digest, encode
-from stages.reporting import chart, choice, excerpt, figures, glance, health, likeness, page, reasons
+from stages.reporting import accounting, chart, choice, excerpt, glance, health, likeness, page, reasons
+from stages.reporting.evidence import Evidence
 from tests.browser import opened
 from tests.conftest import REPOSITORY, SAMPLE, build, json_lines, record, sample_project, settings_of, stage
 
@@ -633,10 +634,10 @@ def test_both_distributions_are_counted_whole_in_the_same_round_bins() -> None:
 
 
 def test_the_finds_of_a_source_are_counted_by_kind() -> None:
-    found = figures.Evidence(
+    found = Evidence(
         {}, [], pd.DataFrame({"source": ["a", "a", "b"], "redacted": [{"email": 2}, {"card": 1}, {}]}), {}, {}
     )
-    assert figures.personal_data(found) == {"a": {"card": 1, "email": 2, "records": 2}}
+    assert accounting.personal_data(found) == {"a": {"card": 1, "email": 2, "records": 2}}
 
 
 def test_rare_names_are_counted_together() -> None:

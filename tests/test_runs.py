@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lineage
-from lineage import digests, runs, schemas, training
+from lineage import composition, digests, metadata, runs, schemas, training
 from lineage.runs import Dataset, Model, Run
 from lineage.training import Refused
 from stages.contract import paths
@@ -32,7 +32,7 @@ def project(tmp_path, monkeypatch):
 
 
 def a_run(name="one", model="tiny", **more):
-    return Run(name, Model(model), Dataset(None), training.now(), **more)
+    return Run(name, Model(model), Dataset(None), metadata.now(), **more)
 
 
 def written(root):
@@ -112,7 +112,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_hyperparameter_becomes_json_and_stays_what_it_was_if_it_is(value):
-    found = training.plain({"value": value})["value"]
+    found = metadata.plain({"value": value})["value"]
     json.dumps(found)
     if isinstance(value, str | int | float | bool | None):
         assert found == value
@@ -236,7 +236,7 @@ def test_an_export_that_left_records_out_counts_its_lines(project):
     export.parent.mkdir(parents=True)
     for lines, counted in ((6, {"faq": 3, "log": 3}), (5, {"unknown": 5})):
         export.write_text("{}\n" * lines)
-        assert training.rows_in({"data/exports/alpaca/train.jsonl": export}, project / training.INDEX) == {
+        assert composition.rows_in({"data/exports/alpaca/train.jsonl": export}, project / paths.INDEX) == {
             "data/exports/alpaca/train.jsonl": counted
         }
 

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineage import verify
+from lineage.damage import Damage
+from lineage.project import outputs
 from lineage.repository import commit
 from stages.contract import paths
 from tests.conftest import GIT, dvc, git, run
@@ -27,7 +29,7 @@ def at(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def objects(root: Path) -> dict[str, str]:
     """Where the object of every file lies, below a store: files of data/curated by their names."""
-    outs = {out.path: out.digest for out in verify.outputs() if out.cached}
+    outs = {out.path: out.digest for out in outputs() if out.cached}
     listing = json.loads((root / ".dvc/cache/files/md5" / at_digest(outs["data/curated"])).read_bytes())
     files = {f"data/curated/{each['relpath']}": each["md5"] for each in listing}
     return {path: f"files/md5/{at_digest(digest)}" for path, digest in (outs | files).items()}
@@ -47,7 +49,7 @@ def tamper(path: Path, old: bytes = b"two", new: bytes = b"2wo") -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def failed(revision: str | None = None) -> list[tuple[str, str, list[verify.Damage]]]:
+def failed(revision: str | None = None) -> list[tuple[str, str, list[Damage]]]:
     checks = verify.verify(commit(revision) if revision else None)
     return [(each.path, each.place, each.damage) for each in checks if each.verdict == "failed"]
 
@@ -141,11 +143,11 @@ def edit_lock(root: Path, old: str, new: str, count: int = 1) -> None:
 
 
 def test_an_edited_lock_is_found_when_it_names_other_bytes_that_exist(at):
-    outs = {out.path: out.digest for out in verify.outputs()}
+    outs = {out.path: out.digest for out in outputs()}
     metrics = outs["data/splits.jsonl"]
     (at / "data/sources/rows.txt").write_text("one 2wo three four\n")
     dvc(at, "repro")
-    other = {out.path: out.digest for out in verify.outputs()}["data/splits.jsonl"]
+    other = {out.path: out.digest for out in outputs()}["data/splits.jsonl"]
     git(at, "checkout", "dvc.lock", "data/sources", "metrics.json")
     dvc(at, "checkout")
     edit_lock(
@@ -159,7 +161,7 @@ def test_an_edited_lock_is_found_when_it_names_other_bytes_that_exist(at):
 
 
 def test_an_edited_size_in_the_lock_is_found(at):
-    size = next(out.size for out in verify.outputs() if out.path == "data/curated")
+    size = next(out.size for out in outputs() if out.path == "data/curated")
     edit_lock(at, f"size: {size}", f"size: {size + 1}", -1)
     assert {(path, place) for path, place, _ in failed()} == {
         ("data/curated", place) for place in ("cache", "remote local", "workspace")

@@ -8,8 +8,8 @@ import click
 from stages import checks, filter, generate
 from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.paths import STAGES
+from stages.generation.asked import check_names
 from stages.generation.pack import pack_of
-from stages.generation.plan import check_names
 from stages.models.settings import ASKING, settings
 from stages.reporting import gate, health
 

@@ -59,7 +59,7 @@ def shown(row: dict[str, Any]) -> str:
 
 def known(start: str) -> str:
     """The id of the one curated record whose id starts so."""
-    ids: set[str] = {row["id"] for path in (paths.FACT_CHECK, f"{paths.CURATED}/index.jsonl") for row in existing(path)}
+    ids: set[str] = {row["id"] for path in (paths.FACT_CHECK, paths.INDEX) for row in existing(path)}
     found = sorted(each for each in ids if each.startswith(start))
     if len(found) != 1:
         problem = "no curated record has an id that starts so" if not found else f"{len(found)} ids start so"

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lineage import settings, training
+from lineage import metadata, settings, training
 from lineage.runs import Dataset, Model, Run, path_of
 from stages.contract.record import encode
 from stages.text.visible import visible
@@ -38,9 +38,9 @@ def link(
     as_json: bool,
 ) -> None:
     """Write data/runs/RUN.json, which says what MODEL was trained on. Commit it."""
-    record = Run(name or training.fresh(model), Model(model, base), Dataset(None), training.now())
+    record = Run(name or metadata.fresh(model), Model(model, base), Dataset(None), metadata.now())
     record.params = {key: numeric(value) for key, value in settings.parsed(param).items()}
-    record.metrics = training.metrics_of(settings.parsed(metric))
+    record.metrics = metadata.metrics_of(settings.parsed(metric))
     record = training.link(record, artefact, data, rev, force)
     click.echo(encode(record) if as_json else visible("\n".join(lines(record))))
 

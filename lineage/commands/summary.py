@@ -37,7 +37,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         *funnel(found),
         "",
         f"gate     {summary_of(held, date.today())}  (dataset gate)",
-        f"data     {paths.CURATED}/, why something is not in it: {paths.CURATED}/dropped.jsonl",
+        f"data     {paths.CURATED}/, why something is not in it: {paths.DROPPED}",
         f"reports  {paths.REPORT}, {paths.CARD}, {paths.METRICS}, dvc plots show",
     ]
 

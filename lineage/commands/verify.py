@@ -9,7 +9,8 @@ import click
 from lineage import mend as mending
 from lineage import release, released, version
 from lineage import verify as verifying
-from lineage.verify import Check, Damage
+from lineage.damage import Damage
+from lineage.verify import SETTINGS, Check
 from stages.contract.record import encode
 from stages.text.visible import visible
 
@@ -51,12 +52,25 @@ def lines(checks: list[Check]) -> Iterator[str]:
         if check.verdict == "failed":
             yield from ("", f"FAILED  {check.path}, {check.place}{': ' if check.reason else ''}{check.reason}")
             yield from (f"        {line}" for damage in check.damage for line in told(damage))
-            yield f"        {verifying.remedy(check, checks)}"
+            yield f"        {remedy(check, checks)}"
     unread = Counter((check.place, check.reason) for check in checks if check.verdict == "not checkable")
     for (place, reason), count in unread.items():
         yield from ("", f"not checkable, {place}: {count} ({reason})")
     for path in verifying.nowhere(checks):
         yield f"NOWHERE {path}: no intact copy was found; `dvc pull`, or build it again with `dvc repro`"
+
+
+def remedy(check: Check, checks: list[Check]) -> str:
+    """What to do about a check that failed."""
+    elsewhere = [other.place for other in checks if (other.path, other.verdict) == (check.path, "verified")]
+    if check.place == SETTINGS:
+        return "take dvc.lock back with `git checkout dvc.lock`, or run `dvc repro`"
+    if check.place in ("workspace", "git"):
+        put_back = f"delete {check.path}, then `dvc checkout {check.path}`"  # DVC trusts the file's time
+        return put_back if elsewhere else f"`git checkout -- {check.path}`, or `dvc repro`"
+    if not elsewhere:
+        return "no intact copy is known; look in another remote or clone, or build it again with `dvc repro`"
+    return f"`dataset verify --mend` replaces it by the copy in the {elsewhere[0]}"
 
 
 def told(damage: Damage) -> Iterator[str]:

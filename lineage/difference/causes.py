@@ -142,7 +142,7 @@ def maker(source: str, revision: str | None) -> str:
     """The stage that writes the rows of a source; nothing if people do."""
     path = str((version.settings(revision).get("sources") or {}).get(source, {}).get("path", "")).rstrip("/")
     for name, entry in version.lock(revision).items():
-        if any(out["path"] == path or out["path"].startswith(f"{path}/") for out in entry.get("outs") or []):
+        if any(paths.within(out["path"], path) for out in entry.get("outs") or []):
             return name.partition("@")[0]
     return ""
 

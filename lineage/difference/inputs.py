@@ -184,6 +184,6 @@ def dependents(path: str, revision: str | None) -> list[str]:
         name.partition("@")[0]
         for name, entry in version.lock(revision).items()
         for dep in entry.get("deps") or []
-        if path == dep["path"] or path.startswith(f"{dep['path']}/")
+        if paths.within(path, dep["path"])
     }
     return [stage for stage in paths.STAGES if stage in found]

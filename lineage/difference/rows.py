@@ -14,8 +14,6 @@ from stages.contract import paths
 from stages.contract.params import stop
 from stages.contract.record import Drop, Record, decode, decode_drop, decode_record
 
-INDEX = f"{paths.CURATED}/index.jsonl"
-DROPPED = f"{paths.CURATED}/dropped.jsonl"
 LATER = 200_000  # rows of an index that are parsed at once
 NOWHERE = -1  # the split of a record that is not in the dataset, and the place of one that is not there
 UNKNOWN = -1  # tokens or words that were not measured
@@ -245,11 +243,11 @@ def in_dataset(columns: Columns, revision: str | None) -> tuple[NDArray[np.int8]
     """The split and the judge's score of every record."""
     split = np.full(len(columns.high), NOWHERE, np.int8)
     score = np.full(len(columns.high), np.nan, np.float32)
-    for rows in chunks(INDEX, revision, Indexed):
+    for rows in chunks(paths.INDEX, revision, Indexed):
         at = places(columns, *halves("".join([row.id for row in rows])))
         if (at < 0).any():
             where = version.named(revision)
-            raise stop(f"{where}: {INDEX} names records that are not in data/records; run `dvc repro`")
+            raise stop(f"{where}: {paths.INDEX} names records that are not in data/records; run `dvc repro`")
         split[at] = [paths.SPLITS.index(row.split) for row in rows]
     for judged in chunks(paths.OUTPUT["judge"], revision, Judged):
         at = places(columns, *halves("".join([row.id for row in judged])))
@@ -270,7 +268,7 @@ def drops(wanted: Collection[str], revision: str | None) -> dict[str, Drop]:
     """The drops of these records, by id."""
     if not wanted:
         return {}
-    content, found = version.content(paths.ROOT / DROPPED, revision), {}
+    content, found = version.content(paths.ROOT / paths.DROPPED, revision), {}
     for line, row in zip(content.splitlines(), msgspec.json.Decoder(Named).decode_lines(content), strict=True):
         if row.id in wanted:
             found[row.id] = decode_drop(line)

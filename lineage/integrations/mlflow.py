@@ -14,8 +14,9 @@ import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
 
+from lineage.metadata import ADDRESS
 from lineage.runs import Run
-from lineage.training import ADDRESS, Training
+from lineage.training import Training
 from stages.contract import paths
 
 NAME = "data/curated"

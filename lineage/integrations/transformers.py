@@ -19,7 +19,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from lineage.training import Training, plain, training_run
+from lineage.metadata import plain
+from lineage.training import Training, training_run
 
 PRIVATE = ("output_dir", "logging_dir", "run_name", "local_rank", "logging_nan_inf_filter", "_n_gpu")
 """Arguments that say where and not how, beside those about the Hub and tokens."""

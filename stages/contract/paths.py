@@ -29,6 +29,12 @@ UNRESOLVED = "data/unresolved.jsonl"
 
 SPLITS = ("train", "validation", "test")
 CURATED = "data/curated"
+PLACES = {"example": CURATED, "preference": f"{CURATED}/preferences", "labelled": f"{CURATED}/labelled"}
+"""Where the curated records of each kind lie, a file for each split."""
+INDEX = f"{CURATED}/index.jsonl"
+"""The kind, split and digest of every curated record."""
+DROPPED = f"{CURATED}/dropped.jsonl"
+"""Every drop of every stage."""
 EXPORTS = "data/exports"
 FACT_CHECK = "data/fact_check.jsonl"
 """Answers whose facts somebody is to check."""
@@ -54,6 +60,16 @@ PLOTS = "reports/plots"
 LOCK = "data/.lock"
 
 
+def within(path: str, folder: str) -> bool:
+    """Whether a path is another, or below it."""
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def curated(kind: str, split: str) -> str:
+    """The file of the curated records of a kind and a split."""
+    return f"{PLACES[kind]}/{split}.jsonl"
+
+
 def records(source: str) -> Path:
     """Folder of the source's shards of records."""
     return ROOT / "data/records" / source
@@ -77,7 +93,7 @@ def signatures(source: str) -> Path:
 def dropped(stage: str, source: str = "") -> Path:
     """The drops of a stage; `source` for the stages that run per source. Those of `export` stand among all others."""
     if stage == "export":
-        return ROOT / f"{CURATED}/dropped.jsonl"
+        return ROOT / DROPPED
     return ROOT / "data/dropped" / (f"{stage}/{source}.jsonl" if stage in PER_SOURCE else f"{stage}.jsonl")
 
 

@@ -7,8 +7,9 @@ from msgspec import Struct
 from stages.checks.structure import measure
 from stages.contract.record import Fault, Message, Meta, Record, answer, joined, prompt
 from stages.formats import openai
+from stages.generation.calls import CALLING, Call
+from stages.generation.cells import Cell, Material
 from stages.generation.grammar import novel
-from stages.generation.plan import CALLING, Call, Cell, Material
 from stages.models import prompts
 from stages.models.request import Answer, Request
 from stages.text.shingles import words

@@ -6,8 +6,8 @@ what is learnt. A pair is kept only if one answer wins wherever it stands; which
 
 from typing import Any
 
+from stages.generation.cells import Material
 from stages.generation.items import Item
-from stages.generation.plan import Material
 from stages.models import pairwise, prompts
 from stages.models.request import Answer, Request, key, request
 from stages.models.rounds import Ask

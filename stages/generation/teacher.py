@@ -7,22 +7,17 @@ second model. What is not written is counted by what became of it.
 from collections import Counter
 from typing import Any
 
-from stages.generation import pairs
+from stages.generation import pairs, reply
+from stages.generation.calls import Call, calls, line
+from stages.generation.cells import Material
 from stages.generation.items import Item, items, only_new, repair, repaired
-from stages.generation.plan import Call, Material, calls, line, listed
 from stages.models import prompts
 from stages.models.ask import say
 from stages.models.request import Answer, Request, key, request
 from stages.models.rounds import Ask
 
 REASONS = ["none", "wrong", "unhelpful", "not_as_asked", "unnatural", "unsafe"]
-CHECKED = {
-    "type": "object",
-    "properties": {
-        "items": listed({"cell": {"type": "integer"}, "reason": {"enum": REASONS}, "good": {"enum": ["yes", "no"]}})
-    },
-    "required": ["items"],
-}
+CHECKED = reply.items({"reason": {"enum": REASONS}, "good": {"enum": ["yes", "no"]}})
 
 
 def model_rows(of: Material, rows: list[dict[str, Any]], ask: Ask) -> list[dict[str, Any]]:

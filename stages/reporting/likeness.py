@@ -10,7 +10,7 @@ import pandas as pd
 from msgspec import Struct
 
 from stages.contract.paths import SPLITS
-from stages.reporting.figures import rounded
+from stages.reporting.distribution import rounded
 
 
 class Likeness(Struct, frozen=True):

@@ -15,7 +15,8 @@ import pandas as pd
 
 from stages.contract import params, paths, profiles
 from stages.contract.params import Source
-from stages.reporting import chart, choice, coverage, figures, gate, glance, health, likeness
+from stages.reporting import accounting, chart, choice, coverage, gate, glance, health, likeness
+from stages.reporting.evidence import Evidence
 from stages.reporting.excerpt import named
 from stages.reporting.reasons import meaning
 from stages.text.visible import visible
@@ -28,7 +29,7 @@ NAMES = 15  # topics or languages listed; the rest are counted together
 def page(
     about: Any,
     sources: dict[str, Source],
-    evidence: figures.Evidence,
+    evidence: Evidence,
     metrics: dict[str, Any],
     held: list[gate.Result],
     healths: list[health.Result],
@@ -40,11 +41,11 @@ def page(
     `about` has its title, intended use and known faults, `in_force` the profile and every setting, `kept` the kinds of
     personal data that are not looked for.
     """
-    losses = glance.ranked(metrics, figures.losses(evidence))
+    losses = glance.ranked(metrics, accounting.losses(evidence))
     by_survivor = choice.groups(evidence.drops)
     groups = choice.largest_groups(by_survivor, evidence.drops, evidence.table)
     drops, sample = choice.shown_drops(evidence.drops), choice.sample(evidence.table)
-    personal = figures.personal_data(evidence)
+    personal = accounting.personal_data(evidence)
     examples = evidence.table[evidence.table["kind"] == "example"]
     curated = evidence.table[evidence.table["split"].notna()]
     return render(
