@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
+from lineage import inspection
+from lineage.edit import relative
 from stages import checks, collect, filter, generate, measure, split
 from stages.contract import facts, gold, params, paths, profiles
 from stages.contract.params import stop
 from stages.contract.paths import STAGES
+from stages.contract.source import passed_over
 from stages.generation.pack import pack_of
 from stages.generation.plan import check_names
 from stages.models.settings import ASKING, settings
@@ -87,6 +90,9 @@ def check() -> None:
     if moved := gold.moved():
         click.echo("\n".join(moved))
         sys.exit(1)
+    for name, source in params.sources().items():
+        if left := [relative(each) for each in passed_over((paths.ROOT / source.path).resolve(), source.match)]:
+            click.echo(f"sources.{name}: {inspection.not_read(left)}")
     own = sum(each.own for each in profiles.settings(params.whole()))
     said = f"profile {params.whole()['profile']}, {own} of its values changed"
     sets = f"{len(gold.pins())} evaluation set{'s' * (len(gold.pins()) != 1)} as pinned"
