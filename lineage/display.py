@@ -86,10 +86,15 @@ def turn(label: str, message: Message) -> Iterator[str]:
 
 def row(label: str, text: str, colour: str | None = None, dim: bool = False) -> str:
     """A label and a text beside it, wrapped to the terminal."""
-    width = max(40, min(shutil.get_terminal_size().columns, 120)) - MARGIN
-    lines = [piece for line in visible(text).split("\n") for piece in textwrap.wrap(line, width) or [""]]
+    lines = wrapped(visible(text), MARGIN)
     first = click.style(label.ljust(MARGIN), fg=colour)
     return "\n".join([first + click.style(lines[0], dim=dim), *((" " * MARGIN + line).rstrip() for line in lines[1:])])
+
+
+def wrapped(text: str, margin: int) -> list[str]:
+    """The lines of a text that stand beside a margin on the terminal."""
+    width = max(40, min(shutil.get_terminal_size().columns, 120)) - margin
+    return [piece for line in text.split("\n") for piece in textwrap.wrap(line, width) or [""]]
 
 
 def verdict(drop: Drop) -> Iterator[str]:

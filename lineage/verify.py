@@ -457,7 +457,8 @@ def differ(result: Damage, held: Counter[bytes], expected: list[tuple[str, bytes
     result.row_count = max(len(lost), gained)
     result.rows = lost
     if gained > len(lost):
-        result.reason += f", {gained - len(lost)} rows more than it should have"
+        more = gained - len(lost)
+        result.reason += f", {more} row{'s' * (more != 1)} more than it should have"
 
 
 def of_index(
