@@ -156,6 +156,20 @@ def test_files_that_are_not_read_and_a_rule_that_most_rows_break_are_said_at_onc
     assert "sources.log: not read: data/sources/log/more.parquet;" in run("dataset", "check", cwd=project).stdout
 
 
+def test_a_long_reply_does_not_hide_what_follows(project):
+    rows = [{"instruction": "Count for me, please.", "output": "\n".join(f"Line {n} of many." for n in range(500))}]
+    written(project, "long.jsonl", json.dumps(rows[0]))
+    lines = run("dataset", "inspect", "data/sources/long.jsonl", cwd=project).stdout.splitlines()
+    assert len(lines) < 60
+    assert "           … and 480 more lines" in lines
+    assert "long.jsonl" in lines[-2]
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(project):
+    assert "No such command 'sumary'; did you mean summary?" in run("dataset", "sumary", cwd=project, code=2).stderr
+    assert "No such command 'xyz'." in run("dataset", "xyz", cwd=project, code=2).stderr
+
+
 def test_a_file_of_no_known_shape_is_a_finding_with_the_way_out(project):
     written(project, "words.csv", "utterance,intent\nhello to all of you there,greet the user back\n")
     look = ("dataset", "inspect", "data/sources/words.csv")

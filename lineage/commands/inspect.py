@@ -60,6 +60,7 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
         )
         yield "No row became a record. If two columns are question and answer, name them:"
         yield f"  dataset inspect {found.path} --set 'fields={{input: {asked or 'COLUMN'}, output: {answered or 'COLUMN'}}}'"
+        yield "Rows of another shape need a file in stages/formats/, with `matches` and `read`, as README.md says."
     else:
         yield f"No row became a record: {intake.mending(drops)}."
 
@@ -85,4 +86,4 @@ def sample(title: str, found: list[Found]) -> Iterator[str]:
     if found:
         yield from ("", title, "")
     for each in found:
-        yield from display.shown(each)
+        yield from display.excerpt(each)
