@@ -339,12 +339,16 @@ def findings(found: Audit) -> Iterator[str]:
 
 def rules(held: dict[str, Any], severity: str) -> list[str]:
     """The rules that failed when the gate was held and that no waiver of today lets through."""
+    failed = [each for each in results(held) if not each.passed and not gate.waived(each, date.today())]
+    return [each.name for each in failed if each.severity == severity]
+
+
+def results(held: dict[str, Any]) -> list[gate.Result]:
+    """What came of each rule when the gate was held; none if that cannot be read."""
     try:
-        results = msgspec.convert(held.get("rules", []), list[gate.Result], strict=False)
+        return msgspec.convert(held.get("rules", []), list[gate.Result], strict=False)
     except msgspec.ValidationError:
         return []
-    failed = [each for each in results if not each.passed and not gate.waived(each, date.today())]
-    return [each.name for each in failed if each.severity == severity]
 
 
 def notes(found: Audit, metrics: dict[str, Any]) -> Iterator[str]:

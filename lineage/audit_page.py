@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lineage.audit import Audit, Line
+from lineage.audit import Audit, Line, results
+from lineage.commands import gate
 from stages.text.visible import visible
 
 WIDTH = 14  # characters of a verdict
@@ -56,7 +58,7 @@ def facts(found: Audit) -> Iterator[Fact]:
     for name, source in found.sources.items():
         yield "source", f"{name}: {source['curated']} of {source['rows']} rows, {source['licence']}, {source['method']}"
     yield "licences", counts(found.licences)
-    yield "gate", "passes" if found.gate.get("passed") else "FAILS" if found.gate else "was not held"
+    yield "gate", gate.summary(results(found.gate), date.today()) if found.gate else "was not held"
     yield "frozen set", contamination(found.evaluation)
     yield "personal data", (counts(found.personal_data) or "nothing") + " replaced"
     for name, values in found.settings.items():

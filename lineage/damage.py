@@ -66,7 +66,8 @@ def differ(result: Damage, held: Counter[str], expected: Iterable[tuple[str, str
     result.row_count = max(len(lost), gained)
     result.rows = lost
     if gained > len(lost):
-        result.reason += f", {gained - len(lost)} rows more than it should have"
+        more = gained - len(lost)
+        result.reason += f", {more} row{'s' * (more != 1)} more than it should have"
 
 
 # the rows that a file should have, each with its digest

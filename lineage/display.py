@@ -17,6 +17,7 @@ from stages.contract.record import Drop, Message, Record, encode
 from stages.reporting.reasons import meaning
 from stages.text.visible import visible
 
+EXCERPT = 20  # lines of a turn that a few records among other things are shown with
 MARGIN = 11  # characters for the role in front of a turn
 COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow", "losing": "red"}
 
@@ -35,6 +36,14 @@ def shown(found: Found) -> Iterator[str]:
     if found.drop:
         yield from verdict(found.drop)
     yield ""
+
+
+def excerpt(found: Found) -> Iterator[str]:
+    """The same with the first lines of each turn: one reply of thousands of words would hide the rest of a screen."""
+    for block in shown(found):
+        lines = block.split("\n")
+        left = len(lines) - EXCERPT
+        yield "\n".join([*lines[:EXCERPT], f"{' ' * MARGIN}… and {left} more lines"]) if left > 1 else block
 
 
 def known(found: Found) -> list[str]:
@@ -86,10 +95,15 @@ def turn(label: str, message: Message) -> Iterator[str]:
 
 def row(label: str, text: str, colour: str | None = None, dim: bool = False) -> str:
     """A label and a text beside it, wrapped to the terminal."""
-    width = max(40, min(shutil.get_terminal_size().columns, 120)) - MARGIN
-    lines = [piece for line in visible(text).split("\n") for piece in textwrap.wrap(line, width) or [""]]
+    lines = wrapped(visible(text), MARGIN)
     first = click.style(label.ljust(MARGIN), fg=colour)
     return "\n".join([first + click.style(lines[0], dim=dim), *((" " * MARGIN + line).rstrip() for line in lines[1:])])
+
+
+def wrapped(text: str, margin: int) -> list[str]:
+    """The lines of a text that stand beside a margin on the terminal."""
+    width = max(40, min(shutil.get_terminal_size().columns, 120)) - margin
+    return [piece for line in text.split("\n") for piece in textwrap.wrap(line, width) or [""]]
 
 
 def verdict(drop: Drop) -> Iterator[str]:
@@ -116,7 +130,7 @@ def outcome(trial: Trial, settings: dict[str, Any], rows: int) -> Iterator[str]:
     yield f"{trial.stage} with {', '.join(changes) or 'its settings as they are'}"
     if trial.made:
         yield f"would write {trial.looked_at} rows; nothing was written."
-        yield from (line for found in trial.made[:rows] for line in ("", *shown(found)))
+        yield from (line for found in trial.made[:rows] for line in ("", *excerpt(found)))
         return
     gained, lost = len(trial.dropped), len(trial.released)
     sample = f" (a sample of {trial.whole}; --limit takes more)" if trial.looked_at < trial.whole else ""
@@ -132,7 +146,7 @@ def outcome(trial: Trial, settings: dict[str, Any], rows: int) -> Iterator[str]:
     if lost and trial.stage != STAGES[-1]:
         yield "  Later stages would still look at what is kept again."
     for label, drops in (("newly dropped", trial.dropped), ("kept again", trial.released)):
-        yield from (line for found in of(drops[:rows]) for line in ("", f"-- {label}", *shown(found)))
+        yield from (line for found in of(drops[:rows]) for line in ("", f"-- {label}", *excerpt(found)))
         if len(drops) > rows:
             yield f"-- and {len(drops) - rows} more {label}: --rows N shows them, --json lists all"
 

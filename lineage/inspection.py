@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from lineage.browse import Found
 from lineage.edit import relative
-from stages import collect, filter, formats, measure
+from stages import checks, collect, filter, formats, measure
 from stages.contract import intake, params, paths
 from stages.contract import source as rows_of
 from stages.contract.params import Source, stop
-from stages.contract.record import Fault, decode, decode_record, encode
+from stages.contract.record import Drop, Fault, decode, decode_record, encode
 from stages.contract.source import Row
 
 LOOKED_AT = 1_000  # rows
@@ -33,10 +33,14 @@ ANSWERED = ("answer", "response", "output", "completion", "reply", "assistant", 
 
 
 class Inspection(Struct):
-    """What was seen in the first rows of a file or folder. `copies` counts rows that are a row before them again."""
+    """What was seen in the first rows of a file or folder.
+
+    `passed_over` names files of the folder that are not read; `copies` counts rows that are a row before them again.
+    """
 
     path: str
     files: int
+    passed_over: list[str]
     rows: int
     whole: bool
     fields: dict[str, float]
@@ -77,6 +81,7 @@ def inspect(place: Path, given: dict[str, Any], limit: int = LOOKED_AT) -> Inspe
     return Inspection(
         path=relative(place),
         files=len(files),
+        passed_over=[relative(each) for each in rows_of.passed_over(place.resolve(), match)],
         rows=len(found),
         whole=len(rows) <= limit,
         fields=shares(values),
@@ -181,6 +186,40 @@ def redacted(found: Iterable[Found]) -> dict[str, int]:
     for each in found:
         total.update(each.record.meta.redacted if each.record else {})
     return dict(sorted(total.items()))
+
+
+def warnings(found: Inspection) -> Iterator[str]:
+    """What a look at the counts could pass over: files that are not read, and a rule that most rows break."""
+    if found.passed_over:
+        yield not_read(found.passed_over)
+    drops = [each.drop for each in found.dropped if each.drop and each.drop.stage == "filter"]
+    for reason, count in Counter(drop.reason for drop in drops).most_common(1):
+        if count > MOST * found.rows:
+            yield f"`filter` would drop {count:,} of {found.rows:,} rows as {reason}; {remedy(reason, drops)}"
+
+
+def not_read(names: list[str]) -> str:
+    """What is said of files that a source passes over."""
+    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"not read: {named}; .jsonl, .json, .csv and .tsv are, each also .gz: convert what holds rows"
+
+
+def remedy(reason: str, drops: list[Drop]) -> str:
+    """The setting that keeps what a rule drops, if that is what is meant."""
+    check = next(name for name in checks.names() if reason in checks.check(name).REASONS)
+    if check != "language":
+        return f"if they are as they should be, move its limits under filter.{check} in params.yaml, or set it off"
+    told = Counter(
+        side[0]
+        for drop in drops
+        if drop.reason == reason
+        for side in (drop.evidence["language"].get("prompt"), drop.evidence["language"].get("reply"))
+        if side and side[0]
+    )
+    allowed = params.of_stage("filter", filter.Params)["language"]
+    kept = list((allowed if isinstance(allowed, dict) else {}).get("allowed", ("en",)))
+    wanted = [*kept, *(code for code, count in told.most_common() if code not in kept and count > MOST * len(drops))]
+    return f"if they are meant, set filter: {{language: {{allowed: [{', '.join(wanted)}]}}}} in params.yaml"
 
 
 def entry(inspection: Inspection, licence: str) -> dict[str, Any]:

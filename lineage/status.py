@@ -1,6 +1,7 @@
 """Where the dataset stands: its sources, what is stale, the gate, the remote and the last release; and what to do next."""
 
 import json
+import os
 from collections.abc import Iterator
 from configparser import ConfigParser
 from datetime import date
@@ -43,7 +44,7 @@ def state() -> Status:
         sources={name: about(name) for name in names},
         examples=metrics.read()["dataset"]["examples"] if built else None,
         stale=stale() if names else [],
-        changed=output("status", "--porcelain", "--untracked-files=no"),
+        changed=output("status", "--porcelain"),
         gate=passes(held, date.today()) if built else None,
         verdict=gate.summary(held, date.today()) if built else "not held yet",
         remote=remote(),
@@ -84,9 +85,11 @@ def lines(found: Status) -> Iterator[str]:
         yield "source   none yet"
     yield f"profile  {found.profile}"
     yield "dataset  " + ("not built yet" if found.examples is None else f"{found.examples:,} examples")
-    yield "stages   " + (f"{len(found.stale)} stale: {short(found.stale)}" if found.stale else "up to date")
+    built = "up to date" if found.sources else "none to run before there is a source"
+    yield "stages   " + (f"{len(found.stale)} stale: {short(found.stale)}" if found.stale else built)
     yield f"gate     {found.verdict}"
-    yield "git      " + (f"{len(found.changed)} files changed" if found.changed else "clean")
+    entries = f"{len(found.changed)} file{'s' * (len(found.changed) != 1)} changed or new"
+    yield "git      " + (entries if found.changed else "clean")
     yield f"remote   {found.remote or 'none'}"
     yield f"release  {found.release or 'none yet'}"
     for step in found.next:
@@ -135,9 +138,11 @@ def output(*words: str) -> list[str]:
 
 
 def remote() -> str | None:
-    """Name and address of the default remote, without what may stand before an @ in it."""
+    """Name and address of the default remote, without what may stand before an @ in it; a folder as seen from here."""
     config = ConfigParser(interpolation=None)
     config.read([paths.ROOT / ".dvc/config", paths.ROOT / ".dvc/config.local"])
     name = config.get("core", "remote", fallback=None)
     url = config.get(f"'remote \"{name}\"'", "url", fallback="has no url") if name else ""
+    if url.startswith("."):  # DVC takes it from its own folder
+        url = os.path.normpath(os.path.join(".dvc", url))
     return f"{name} ({url.rpartition('@')[2]})" if name else None

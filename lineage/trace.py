@@ -178,7 +178,8 @@ def measured(found: Found, commit: str | None) -> Step:
     for shard in version.files(paths.scores(found.source), commit):
         for line in lines_with(version.content(paths.scores(found.source) / shard, commit), mark):
             scores = {name: value for name, value in decode(line).items() if name != "id" and value is not None}
-            return Step("measure", reasons.plain(scores).replace("_", " "), evidence=scores)
+            said = {name: value for name, value in scores.items() if value not in ("", [], {})}  # which found nothing
+            return Step("measure", reasons.of_filter(said), evidence=scores)
     return Step("measure", "nothing is kept")
 
 

@@ -5,6 +5,7 @@ is applied if the profile has it on, or params.yaml names it with its limits or 
 One whose `action` is `count` drops nothing: the report counts it.
 """
 
+import difflib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from types import ModuleType
@@ -52,9 +53,9 @@ def prepare(params: Params) -> Rules:
     """The rule of each check by name; one that has no file stops the run."""
     for name in params:
         if name not in checks.names():
-            raise stop(
-                f"params.yaml: filter.{name}: stages/checks has no {name}.py; known are {', '.join(checks.names())}"
-            )
+            near = difflib.get_close_matches(name, checks.names(), 1)
+            meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(checks.names())}"
+            raise stop(f"params.yaml: filter.{name}: stages/checks has no {name}.py; {meant}")
     return {
         name: Rule(checks.check(name), typed(params[name] or {}, checks.check(name).Params, f"filter.{name}"))
         for name in checks.names()

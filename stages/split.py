@@ -47,8 +47,8 @@ class Fact(Struct):
     stratum: str | None
 
 
-def prepare(params: Params) -> dict[tuple[str, str], float]:
-    """The pairs of alike records that dedup kept, with their similarity."""
+def check(params: Params) -> None:
+    """Stop at shares that are no whole, and at a similarity of which dedup keeps no pairs."""
     if params.near < (floor := value("dedup.floor", float)):
         raise stop(
             f"params.yaml: split.near: {params.near} is below dedup.floor {floor}, where no pairs are kept; "
@@ -56,6 +56,11 @@ def prepare(params: Params) -> dict[tuple[str, str], float]:
         )
     if abs(params.train + params.validation + params.test - 1) > 1e-9:
         raise stop("params.yaml: split: train, validation and test do not add up to 1; mend the shares")
+
+
+def prepare(params: Params) -> dict[tuple[str, str], float]:
+    """The pairs of alike records that dedup kept, with their similarity."""
+    check(params)
     return {(row["a"], row["b"]): row["similarity"] for row in rows(paths.ROOT / paths.OUTPUT["dedup"])}
 
 

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from datetime import date
 
+import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -15,6 +17,7 @@ from lineage.runs import Dataset, Model, Run
 from stages.contract import params, paths
 from stages.contract.params import Stop
 from stages.contract.record import digest, encode
+from stages.reporting.gate import Result, Waiver
 from tests import repositories
 from tests.conftest import REPOSITORY, choose, git
 from tests.repositories import example
@@ -271,6 +274,17 @@ def test_an_audit_is_clean_where_everything_is_as_the_run_read_it(project):
     assert found.read_licences == {"CC0-1.0": 1, "MIT": 1}
     assert {kind for kind, _ in lines(found)} == {"output", "source", "code", "model"}
     assert CliRunner().invoke(command, ["one"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("until", "said"), [("2999-12-31", "passes; waived: enough examples"), ("2020-01-01", "FAILS: enough examples")]
+)
+def test_a_rule_that_is_waived_today_does_not_fail_the_gate_of_an_audit(project, until, said):
+    waiver = Waiver("enough examples", "a pilot", "Ada", date.fromisoformat(until))
+    rule = Result("enough examples", "dataset.examples", 1, "at least 2", "error", False, "add a source", waiver)
+    held = json.loads(msgspec.json.encode({"passed": False, "rules": [rule]}))
+    link("one", "train")
+    assert dict(audit_page.facts(msgspec.structs.replace(audit.audit("one"), gate=held)))["gate"] == said
 
 
 def test_each_object_that_is_deleted_changes_exactly_the_line_of_what_it_is_part_of(project):

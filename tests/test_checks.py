@@ -528,9 +528,12 @@ def test_a_rule_without_its_key_or_its_score_is_not_applied() -> None:
     assert dropped(checked, skip=("language",)) is None
 
 
-@pytest.mark.parametrize("name", ["lenght", "rejected", "Size"])
-def test_a_rule_without_a_check_stops(name: str) -> None:
-    with pytest.raises(Stop, match=rf"filter\.{name}: stages/checks has no {name}\.py; known are structure") as stopped:
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("lenght", r"did you mean length\?"), ("rejected", "known are structure"), ("Size", "known are")],
+)
+def test_a_rule_without_a_check_stops(name: str, advice: str) -> None:
+    with pytest.raises(Stop, match=rf"filter\.{name}: stages/checks has no {name}\.py; {advice}") as stopped:
         filter.prepare({name: None})
     assert stopped.value.code == 2
 

@@ -620,12 +620,22 @@ def test_a_declared_key_is_the_id_unless_it_stands_for_different_contents(tmp_pa
     [
         ({"a.jsonl": b'{"a": 1}\n{"a": '}, {}, "none of its rows became a record: 1 unknown_shape, 1 broken_json"),
         ({"a.jsonl": b""}, {}, "none of its rows became a record: 1 empty_file"),
+        (
+            {"a.jsonl": b"PAR1\x15\x04\n\xff\n"},
+            {},
+            "1 not_utf8 (first: data/sources/mine/a.jsonl); convert it to .jsonl",
+        ),
+        (
+            {"a.csv": b"a,b\ncaf\xe9,1\nth\xe9,2\n"},
+            {},
+            "2 not_utf8 (first: data/sources/mine/a.csv:1); save it as UTF-8",
+        ),
         ({"a.txt": row()}, {"match": "*.jsonl"}, "no file in data/sources/mine matches '*.jsonl'"),
         ({}, {"path": "../outside"}, "leaves the repository; set external: true"),
         ({}, {"path": "data/sources/absent"}, "is not there; put the data there"),
         ({"a.jsonl": row()}, {"shapes": "alpaca"}, "did you mean shape?"),
     ],
-    ids=["only faults", "empty", "no match", "outside", "absent", "misspelt"],
+    ids=["only faults", "empty", "parquet", "latin 1", "no match", "outside", "absent", "misspelt"],
 )
 def test_a_source_that_gives_no_record_stops_with_code_2_and_leaves_nothing(
     tmp_path: Path, files: dict[str, bytes], source: dict[str, Any], message: str
@@ -637,6 +647,21 @@ def test_a_source_that_gives_no_record_stops_with_code_2_and_leaves_nothing(
     assert "Traceback" not in done.stderr
     assert not (root / "data/records/mine").exists()
     assert not list(root.glob("data/*/*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04\n\n", "a zip archive, as .xlsx is"),
+        (b"\x1f\x8b\x08\n", "gzip without .gz in its name"),
+        (b"\xff\xfea\0", "UTF-16"),
+    ],
+)
+def test_a_file_that_holds_no_text_is_one_drop_that_says_what_it_is(tmp_path: Path, start: bytes, kind: str) -> None:
+    root = project_of(tmp_path, {"a.jsonl": row(), "b.jsonl": start})
+    stage(root, "collect", "mine")
+    (drop,) = json_lines(root / "data/dropped/collect/mine.jsonl")
+    assert (drop["reason"], drop["evidence"]) == ("not_utf8", {"found": kind})
 
 
 def test_a_path_outside_the_repository_is_read_if_it_is_declared_external(tmp_path: Path) -> None:

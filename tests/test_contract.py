@@ -253,7 +253,9 @@ def test_no_is_norwegian_as_dvc_reads_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\na: 2\n", "stands here twice"),
+        ("a: 1\na: 2\n", "'a' stands here twice in line 2, column 1; mend the line it names"),
+        ("b:\n  c: 1\n  d: 2\n  c: 3\n", "'c' stands here twice in line 4, column 3"),
+        ("a: caf\udce9\n", "is not UTF-8 text in line 1; save the file as UTF-8"),
         ("a: [", "is not YAML"),
         ("- a\n", "is not a mapping"),
         ("a: !!python/none", "not YAML"),
@@ -261,9 +263,22 @@ def test_no_is_norwegian_as_dvc_reads_it(tmp_path):
 )
 def test_yaml_that_readers_could_take_differently_stops(tmp_path, text, problem):
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    path.write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(Stop, match=problem):
         params.read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"method": "humna"}, "write one of unknown, human, log, template, model, augmented"),
+        ({"kind": "wbe"}, "write one of written, web"),
+        ({"path": 5}, "mend the value"),
+    ],
+)
+def test_a_value_that_is_no_choice_is_answered_with_the_choices(entry, said):
+    with pytest.raises(Stop, match=said):
+        params.typed({"path": "a", "licence": "MIT"} | entry, params.Source, "sources.log")
 
 
 def test_a_stage_stops_with_code_2_and_one_line_when_the_user_is_wrong(project):

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from lineage import diff as differing
 from lineage import trace as tracing
 from lineage import version
+from lineage.commands.trace import lines as lines_of_life
 from lineage.difference import causes, distributions, inputs, markdown, page, pairs, retrial, rows, sections, terminal
 from lineage.difference.pairs import Side
 from stages.contract import params, paths
@@ -577,6 +578,16 @@ def test_a_dropped_record_tells_why_and_whom_it_lost_to(at):
     (winner,) = lost.lost_to
     assert winner.id == lost.steps[-1].records[0]
     assert lost.id in next(step for step in winner.steps if step.stage == "dedup").records
+
+
+def test_a_life_is_told_in_lines_that_fit_and_names_each_measure(at, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = list(lines_of_life(trace_of("about the invoice", "edited")))
+    steps = text[text.index("") + 1 : text.index("", text.index("") + 1)]
+    assert max(map(len, steps)) <= 80
+    measured = " ".join(" ".join(steps).split("measure", 1)[1].split())
+    assert "; language: prompt en" in measured
+    assert ": ;" not in measured
 
 
 def test_what_redaction_removed_is_told_by_kind_and_count(at):

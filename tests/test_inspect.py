@@ -26,6 +26,7 @@ def here(project, monkeypatch):
 
 def written(root, name, text):
     path = root / "data/sources" / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
 
@@ -135,6 +136,38 @@ def test_the_command_shows_shape_drops_and_the_entry(project):
     for said in ("71 input_output", "collect.wrong_columns 1", "byte_order_mark 1", "question becomes the user's turn"):
         assert said in text
     assert text.endswith("    fields: {input: question, output: answer}\n")
+
+
+def test_files_that_are_not_read_and_a_rule_that_most_rows_break_are_said_at_once(project):
+    german = "Wie kann ich am besten eine neue Aufgabe in meinem Kalender anlegen?"
+    rows = [
+        {"instruction": f"{german} {n}", "output": f"Öffne bitte zuerst das Menü {n} und wähle dann „Neu“ aus."}
+        for n in range(3)
+    ]
+    written(project, "log/a.jsonl", "\n".join(map(json.dumps, rows)))
+    (project / "data/sources/log/more.parquet").write_bytes(b"PAR1\x15\x04")
+    (project / "data/sources/log/README.md").write_text("Of whom it is.")
+    text = " ".join(run("dataset", "inspect", "data/sources/log", cwd=project).stdout.split())
+    assert "not read: data/sources/log/more.parquet; .jsonl, .json, .csv and .tsv are" in text
+    assert "`filter` would drop 3 of 3 rows as wrong_language" in text
+    assert "set filter: {language: {allowed: [en, de]}} in params.yaml" in text
+    said = run("dataset", "add", "log", "data/sources/log", "--licence", "MIT", cwd=project).stdout
+    assert said.count("Look: ") == 2
+    assert "sources.log: not read: data/sources/log/more.parquet;" in run("dataset", "check", cwd=project).stdout
+
+
+def test_a_long_reply_does_not_hide_what_follows(project):
+    rows = [{"instruction": "Count for me, please.", "output": "\n".join(f"Line {n} of many." for n in range(500))}]
+    written(project, "long.jsonl", json.dumps(rows[0]))
+    lines = run("dataset", "inspect", "data/sources/long.jsonl", cwd=project).stdout.splitlines()
+    assert len(lines) < 60
+    assert "           … and 480 more lines" in lines
+    assert "long.jsonl" in lines[-2]
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(project):
+    assert "No such command 'sumary'; did you mean summary?" in run("dataset", "sumary", cwd=project, code=2).stderr
+    assert "No such command 'xyz'." in run("dataset", "xyz", cwd=project, code=2).stderr
 
 
 def test_a_file_of_no_known_shape_is_a_finding_with_the_way_out(project):

@@ -382,7 +382,14 @@ def test_check_finds_a_mistake_before_the_run(project):
         ("\nseed:", "\ndedup: {treshold: 0.8}\nseed:", "did you mean threshold?"),
         ("\nseed:", "\ngate: {rules: [{name: enough examples, minimum: 9}]}\nseed:", "unknown field `minimum`"),
         ("profile: lesson-200", "profile: lesson-100", "there is no profile 'lesson-100'; did you mean lesson-200"),
-        ("\nseed:", "\nfilter: {cutoff: off}\nseed:", "stages/checks has no cutoff.py"),
+        ("\nseed:", "\nfilter: {cutoff: off}\nseed:", "stages/checks has no cutoff.py; did you mean cut_off?"),
+        ("\nseed: 42", '\nseed: "42"', "seed: expected `int`, got `str`"),
+        ("\nseed:", "\nsplit: {train: 0.9}\nseed:", "split: train, validation and test do not add up to 1"),
+        ("\nseed:", "\nsplit: {near: 0.5}\nseed:", "split.near: 0.5 is below dedup.floor"),
+        ("\nseed:", "\nfilter: {language: {allowed: [zho]}}\nseed:", "allowed: 'zho' is not among measure.language"),
+        ("path: data/sources/faq.csv", "path: data/sources/faq.csv\n    shape: alpca", "faq.shape: 'alpca' is unknown"),
+        ("path: data/sources/faq.csv", "path: data/curated", "sources.faq.path: the pipeline writes data/curated"),
+        ("path: data/sources/faq.csv", "path: data", "sources.faq.path: the pipeline writes data/"),
         ("\nseed:", "\nfilter: {cut_off: }\nseed:", "filter.cut_off: says nothing; write on, off"),
     ):
         (project / "params.yaml").write_text(text.replace(old, new))

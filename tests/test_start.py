@@ -136,6 +136,15 @@ def test_data_of_ones_own_runs_at_once_and_the_status_leads_on(started):
     assert (state["sources"]["sums"]["rows"], state["stale"], state["gate"]) == (40, [], False)
 
 
+def test_the_status_counts_new_files_and_shows_the_remote_as_seen_from_here(started):
+    root, _ = started
+    (root / "data/sources/new.jsonl").write_text("{}\n")
+    state = json.loads(dataset(root, "status", "--json", code=1).stdout)
+    (root / "data/sources/new.jsonl").unlink()
+    assert "?? data/sources/new.jsonl" in state["changed"]
+    assert state["remote"] == "local (../dataset-remote)"
+
+
 def test_the_remote_is_shown_without_its_password(started):
     root, _ = started
     (root / ".dvc/config.local").write_text("['remote \"local\"']\n    url = https://ada:secret@store.example/data\n")

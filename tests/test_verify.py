@@ -209,11 +209,22 @@ def test_any_changed_byte_of_any_object_is_found(at, data):
     assert path in [each.path for each in damage]
 
 
+def test_a_file_that_only_gained_a_row_names_none_as_lost(at):
+    store = at / ".dvc/cache" / objects(at)["data/curated/train.jsonl"]
+    content = store.read_bytes()
+    store.chmod(0o644)
+    store.write_bytes(content + b"x\n")
+    said = run("dataset", "verify", cwd=at, code=1, **GIT).stdout
+    store.write_bytes(content)
+    assert "has other bytes, 1 row more than it should have" in said
+    assert "1 row differs, and none is lost\n" in said
+
+
 def test_the_command_names_the_damage_and_what_mends_it(at):
     store = at / ".dvc/cache" / objects(at)["data/curated/train.jsonl"]
     tamper(store)
     said = run("dataset", "verify", cwd=at, code=1, **GIT).stdout
-    assert f"1 rows differ: {TWO}" in said
+    assert f"1 row differs: {TWO}" in said
     assert "`dataset verify --mend` replaces it by the copy in the remote local" in said
     run("dataset", "verify", "--mend", cwd=at, **GIT)
     assert store.stat().st_mode & 0o222 == 0

@@ -3,6 +3,7 @@
 The first line of a file says what its command does. Exit codes: 0 clean, 1 a finding, 2 misuse.
 """
 
+import difflib
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +33,15 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"{__name__}.{file_of(cmd_name)}"), file_of(cmd_name))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As the base does; a misspelt command is answered with the nearest."""
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and (near := difflib.get_close_matches(args[0], names, 1)):
+            ctx.fail(f"No such command '{args[0]}'; did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
 
 
 def file_of(name: str) -> str:

@@ -15,8 +15,10 @@ from stages.contract.record import encode
 LARGE = 10 << 20  # bytes; git is slow with more
 
 
-def add_source(name: str, place: Path, licence: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Write the source into params.yaml and return its entry; nothing is written if no row of it can be read."""
+def add_source(
+    name: str, place: Path, licence: str, given: dict[str, Any]
+) -> tuple[dict[str, Any], inspection.Inspection]:
+    """Write the source into params.yaml; its entry, and what was seen. Nothing is written if no row can be read."""
     if given.keys() & {"path", "licence"}:
         raise stop("--set: path and licence are given by PATH and --licence; leave them out of --set")
     sources = params.whole().get("sources") or {}
@@ -36,7 +38,7 @@ def add_source(name: str, place: Path, licence: str, given: dict[str, Any]) -> d
     entry = inspection.entry(seen, licence)
     params.typed(entry, params.Source, f"sources.{name}")
     edit.edit(params.FILE, edit.with_entry("sources", name, inspection.block(entry)))
-    return entry
+    return entry, seen
 
 
 def known_licence(licence: str) -> str:
@@ -62,7 +64,7 @@ def known_licence(licence: str) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the entry as JSON.")
 def add(name: str, path: Path, licence: str, given: tuple[str, ...], as_json: bool) -> None:
     """Add PATH to params.yaml as the source NAME; what `dataset inspect` suggests is taken, a key set to null left out."""
-    entry = add_source(name, path, licence, settings.parsed(given))
+    entry, seen = add_source(name, path, licence, settings.parsed(given))
     if as_json:
         click.echo(encode({name: entry}))
         return
@@ -70,6 +72,8 @@ def add(name: str, path: Path, licence: str, given: tuple[str, ...], as_json: bo
     click.echo("\n".join(f"  {line}" for line in inspection.block(entry).splitlines()))
     if size(path) > LARGE:
         click.echo(f"{entry['path']} is {size(path) >> 20} MB: keep it out of git with `dvc add {entry['path']}`.")
+    for warning in inspection.warnings(seen):
+        click.secho(f"Look: {warning}", fg="yellow")
     click.echo("Next: make run")
 
 

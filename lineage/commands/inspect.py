@@ -8,6 +8,7 @@ import click
 from lineage import display, inspection, settings
 from lineage.browse import Found
 from stages import formats
+from stages.contract import intake
 from stages.contract.record import encode
 
 PRIVATE = {"id_field": "the id, as a keyed hash", "subject_field": "meta.subject, as a keyed hash"}
@@ -31,7 +32,7 @@ def inspect(path: Path, given: tuple[str, ...], limit: int, rows: int, as_json: 
 def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
     """What was seen, for people."""
     of = "" if found.whole else "the first "
-    yield f"{found.path}: {of}{found.rows} rows of {found.files} file{'s' if found.files > 1 else ''}"
+    yield f"{found.path}: {of}{found.rows:,} row{'s' * (found.rows != 1)} of {found.files} file{'s' * (found.files != 1)}"
     yield ""
     fields = [name if share == 1 else f"{name} ({share:.0%})" for name, share in found.fields.items()]
     yield display.row("fields", ", ".join(fields) or "none: the rows are no objects")
@@ -44,6 +45,7 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
     yield display.row("dropped", display.commonest(f"{drop.stage}.{drop.reason}" for drop in drops) or "none")
     yield display.row("repaired", ", ".join(f"{kind} {count}" for kind, count in found.repairs.items()) or "nothing")
     yield display.row("replaced", ", ".join(f"{kind} {count}" for kind, count in found.redacted.items()) or "nothing")
+    yield from (display.row("look", each, "yellow") for each in inspection.warnings(found))
     yield from sample("The first records", found.records[:rows])
     yield from sample("The first drops", found.dropped[:rows])
     if found.readable and not found.records:
@@ -58,8 +60,9 @@ def lines(found: inspection.Inspection, rows: int) -> Iterator[str]:
         )
         yield "No row became a record. If two columns are question and answer, name them:"
         yield f"  dataset inspect {found.path} --set 'fields={{input: {asked or 'COLUMN'}, output: {answered or 'COLUMN'}}}'"
+        yield "Rows of another shape need a file in stages/formats/, with `matches` and `read`, as README.md says."
     else:
-        yield "No row became a record: the drops above say why."
+        yield f"No row became a record: {intake.mending(drops)}."
 
 
 def why(shape: str) -> str:
@@ -83,4 +86,4 @@ def sample(title: str, found: list[Found]) -> Iterator[str]:
     if found:
         yield from ("", title, "")
     for each in found:
-        yield from display.shown(each)
+        yield from display.excerpt(each)

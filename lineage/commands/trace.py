@@ -69,7 +69,9 @@ def told(step: "Step", life: "Life") -> Iterator[str]:
     colour = "red" if step.dropped else None
     redacted = "nothing" if not life.redacted else ", ".join(f"{kind} {count}" for kind, count in life.redacted.items())
     said = f"{step.said}; redacted: {redacted}" if step.stage == "collect" and not step.dropped else step.said
-    yield click.style(step.stage.ljust(WIDTH), fg=colour) + ("dropped: " if step.dropped else "") + display.flat(said)
+    first, *rest = display.wrapped(("dropped: " if step.dropped else "") + display.flat(said), WIDTH)
+    yield click.style(step.stage.ljust(WIDTH), fg=colour) + first
+    yield from (" " * WIDTH + line for line in rest)
     yield from (" " * WIDTH + each for each in step.records[:LISTED])
     if len(step.records) > LISTED:
         yield " " * WIDTH + f"and {len(step.records) - LISTED} more; --json lists all"

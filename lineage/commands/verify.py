@@ -78,4 +78,5 @@ def told(damage: Damage) -> Iterator[str]:
     yield f"{damage.path}: {damage.reason}" + (f" ({damage.object})" if damage.object else "")
     if damage.row_count is not None:
         more = f" and {damage.row_count - NAMED} more" if damage.row_count > NAMED else ""
-        yield f"  {damage.row_count} rows differ: {', '.join(damage.rows[:NAMED])}{more}"
+        rows = f"{damage.row_count} row{'s differ' if damage.row_count != 1 else ' differs'}"
+        yield f"  {rows}: {', '.join(damage.rows[:NAMED])}{more}" if damage.rows else f"  {rows}, and none is lost"

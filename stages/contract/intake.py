@@ -299,4 +299,17 @@ def no_record(name: str, taken: Taken) -> str:
     first = f" (first: {taken.drops[0][1]})" if taken.drops else ""
     fields = f"; its fields are {', '.join(taken.fields)}" if taken.fields else ""
     problem = f"none of its rows became a record: {found}{first}{fields}"
-    return f"params.yaml: sources.{name}: {problem}; set shape and fields, or mend the file"
+    return f"params.yaml: sources.{name}: {problem}; {mending(drop for drop, _ in taken.drops)}"
+
+
+def mending(drops: Iterable[Drop]) -> str:
+    """What to do about a file of which no row can be read."""
+    drops = list(drops)
+    commonest = Counter(drop.reason for drop in drops).most_common(1)
+    if any(drop.reason == "not_utf8" and "found" in drop.evidence for drop in drops):
+        return "convert it to .jsonl, .json, .csv or .tsv in UTF-8"
+    if commonest and commonest[0][0] == "not_utf8":
+        return "save it as UTF-8, as with `iconv -f LATIN1 -t UTF-8`"
+    if commonest and commonest[0][0] == "empty_file":
+        return "put rows into it, or take the source out"
+    return "set shape and fields, or mend the file"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -82,10 +82,11 @@ class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoad
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """As the base does, after looking for repeated keys."""
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice!r} stands here twice", node.start_mark)
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands here twice", key.start_mark)
+            seen.add(key.value)
         return dict(super().construct_mapping(node, deep))
 
 
@@ -120,8 +121,12 @@ def yaml_value(content: bytes, where: str) -> Any:
     """Any value from YAML, or a stop that names the place."""
     try:
         return yaml.load(content.decode("utf-8"), Loader)  # noqa: S506 - Loader is a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise stop(f"{where}: is not YAML: {' '.join(str(error).split())}; mend the line it names") from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise stop(f"{where}: is not UTF-8 text in line {line}; save the file as UTF-8") from None
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).replace('"<unicode string>", ', "").split())
+        raise stop(f"{where}: is not YAML: {said}; mend the line it names") from None
 
 
 TAKEN: dict[str, Any] = {}
@@ -203,7 +208,26 @@ def advice(error: str, expected: type) -> str:
     near = difflib.get_close_matches(unknown.group(1), names, 1) if unknown else []
     if near:
         return f"did you mean {near[0]}?"
-    return f"known are {', '.join(names)}" if unknown and names else "mend the value"
+    if unknown and names:
+        return f"known are {', '.join(names)}"
+    choices = choices_of(expected, error) if error.startswith("Invalid enum value") else []
+    return f"write one of {', '.join(choices)}" if choices else "mend the value"
+
+
+def choices_of(expected: type, error: str) -> list[str]:
+    """The values that the field which an error of msgspec names can have; none if they cannot be told."""
+    place = re.search(r" - at `\$\.(\w+)`$", error)
+    if not (place and isinstance(expected, type) and issubclass(expected, Struct)):
+        return []
+    types = {field.name: field.type for field in msgspec.structs.fields(expected)}
+    return [str(choice) for choice in literals(types.get(place.group(1)))]
+
+
+def literals(kind: Any) -> list[Any]:
+    """The values of every Literal in a type, however deep."""
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    return [choice for inner in get_args(kind) for choice in literals(inner)]
 
 
 SHARED = ("seed", "profile", "project_key", "sources", "models", "eval", "gate", "health")

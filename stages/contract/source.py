@@ -28,8 +28,22 @@ DEPTH = 100  # levels of a row; Python's own limit is near 1,000
 TOO_LONG = "\0too long\0"  # stands for a line that was not kept; NUL bytes never reach here from a file
 SUFFIXES = re.compile(r"^[^.].*\.(?:jsonl|json|csv|tsv)(?:\.gz)?$")
 """Files of a folder that are read; what else lies there, a README or a .dvc file, is no data."""
+NO_DATA = re.compile(r"^\.|\.(?:dvc|md)$|^(?:README|LICEN[CS]E|NOTICE)\b")  # what lies beside data, and is expected to
 BORDER = re.compile(r"\}\s*,\s*(?=\{)")  # between two objects of an array: where reading goes on after a broken one
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+BINARY = {
+    b"PAR1\x15": "Parquet",
+    b"ARROW1\0": "Arrow",
+    b"Obj\x01": "Avro",
+    b"SQLite format 3\0": "SQLite",
+    b"PK\x03\x04": "a zip archive, as .xlsx is",
+    b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"\x1f\x8b": "gzip without .gz in its name",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\xfd7zXZ\0": "xz",
+    b"BZh91AY&SY": "bzip2",
+}
+"""How files begin that hold no text; their lines would be thousands of broken rows."""
 BOM = b"\xef\xbb\xbf"
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # an escaped half of a surrogate pair, which may stand alone
 
@@ -63,6 +77,16 @@ def files(path: Path, match: str) -> list[Path]:
         if not entry.resolve().is_relative_to(path.resolve()):
             raise stop(f"{entry}: is a link out of the source's folder; copy the file there instead")
     return found
+
+
+def passed_over(path: Path, match: str) -> list[Path]:
+    """Files of the folder that match and are not read, because their names do not end as those of data files do."""
+    entries = sorted(path.rglob(match)) if path.is_dir() else []
+    return [
+        entry
+        for entry in entries
+        if entry.is_file() and not NO_DATA.search(entry.name) and not SUFFIXES.search(entry.name.lower())
+    ]
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -131,8 +155,8 @@ def finish(line: bytes, hashed: Any, limits: Limits, repairs: Counter[str]) -> t
 
 def rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterator[Row]:
     """The rows of one file, named `name` in their origins. A file without any is one faulty row."""
-    if is_utf_16(next(pieces(path, limits), b"")):
-        yield Row(name, b"", ("not_utf8", {"found": "UTF-16"}))
+    if found_instead := no_text(next(pieces(path, limits), b"")):
+        yield Row(name, b"", ("not_utf8", {"found": found_instead}))
         return
     plain = path.name.removesuffix(".gz").lower()
     if plain.endswith((".csv", ".tsv")):
@@ -149,6 +173,13 @@ def rows(path: Path, name: str, limits: Limits, repairs: Counter[str]) -> Iterat
         return
     yield first
     yield from found
+
+
+def no_text(head: bytes) -> str | None:
+    """What a file is that begins so, if its lines cannot be rows: UTF-16, or a format that holds no text."""
+    return next((kind for start, kind in BINARY.items() if head.startswith(start)), None) or (
+        "UTF-16" if is_utf_16(head) else None
+    )
 
 
 def is_utf_16(head: bytes) -> bool:
