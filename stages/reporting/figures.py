@@ -88,6 +88,7 @@ class Evidence(Struct):
     noticed: dict[str, int] = {}
     judged: list[dict[str, Any]] = []
     fact_check: list[str] = []
+    published_alike: int = 0
 
 
 head = json.Decoder(Head).decode
@@ -133,6 +134,7 @@ def gather(sources: list[str]) -> Evidence:
         noticed(sources, index),
         list(judged.values()),
         [row["id"] for row in shards.rows(paths.ROOT / paths.FACT_CHECK)],
+        sum("leak" in row and row["id"] in index for row in shards.rows(paths.ROOT / paths.OUTPUT["split"])),
     )
 
 
@@ -180,6 +182,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
         "splits": splits(curated, shares),
+        "published": {"alike_across_splits": evidence.published_alike},
         "topics": counts(examples["topic"].fillna("none")),
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": counts(examples["language"].fillna("not told")),
