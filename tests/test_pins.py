@@ -1,6 +1,7 @@
 """What a release has published never moves to another split, whatever comes later."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineage import trace
+from lineage.browse import Found
 from stages.contract import params, paths, pins
 from stages.contract.params import Stop
 from stages.contract.pins import PUBLISHED, RECORD, Pins, pin
-from stages.contract.record import Record, digest
+from stages.contract.record import Record, digest, encode
 from stages.contract.run import Decision
 from stages.split import Fact, Params, decide, keys_of, measure
 from tests.conftest import json_lines, record, stage
@@ -287,8 +290,6 @@ def test_a_file_that_is_no_file_of_pins_stops_with_its_line(content: bytes, says
 
 
 def test_the_stage_obeys_the_pins_of_the_projects_file(built, tmp_path):
-    import shutil
-
     root = shutil.copytree(built, tmp_path / "project")
     row, *_ = json_lines(root / paths.OUTPUT["split"])
     other = "test" if row["split"] == "train" else "train"
@@ -296,3 +297,17 @@ def test_the_stage_obeys_the_pins_of_the_projects_file(built, tmp_path):
     stage(root, "split")
     now = {each["id"]: each["split"] for each in json_lines(root / paths.OUTPUT["split"])}
     assert now[row["id"]] == other
+
+
+def test_two_that_are_published_and_alike_are_said_where_the_stage_and_the_trace_write(built, tmp_path, monkeypatch):
+    root = shutil.copytree(built, tmp_path / "project")
+    rows = json_lines(root / paths.OUTPUT["split"])
+    a, b = (next(row for row in rows if row["split"] == at) for at in ("train", "test"))
+    (root / paths.PINS).write_text("".join(sorted(f"{pin(PUBLISHED, row['id'])} {row['split']}\n" for row in (a, b))))
+    (root / paths.OUTPUT["dedup"]).write_bytes(encode({"a": a["id"], "b": b["id"], "similarity": 0.75}) + b"\n")
+    stage(root, "split")
+    now = {row["id"]: row for row in json_lines(root / paths.OUTPUT["split"])}
+    assert now[a["id"]]["leak"] == {"other": b["id"], "similarity": 0.75, "other_split": "test"}
+    monkeypatch.setattr(paths, "ROOT", root)
+    said = trace.divided(Found(a["id"], "faq"), None).said
+    assert said.endswith(f"; near-duplicate of {b['id']} in test, and both are published")
