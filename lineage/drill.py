@@ -64,8 +64,6 @@ def copy(root: Path, rows: int) -> list[str]:
     (root / params.FILE).write_text(yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True), "utf-8")
     (root / "dvc.yaml").write_bytes(edit.edited("dvc.yaml", edit.without("stages.generate")))
     shutil.copytree(paths.ROOT / paths.EVAL, root / paths.EVAL)
-    if (key := paths.ROOT / ".dataset-key").is_file():
-        shutil.copy(key, root)
     return list(entries)
 
 
@@ -87,10 +85,14 @@ def declared(name: str, found: list[Any]) -> dict[str, Any]:
 
 
 def run_stages(root: Path, sources: list[str], after: tuple[str, ...] = ()) -> None:
-    """Run the stages of some sources, then those that see all, as DVC would; stop if one fails."""
+    """Run the stages of some sources, then those that see all, as DVC would; stop if one fails.
+
+    They are handed the project key in their environment: the copy may be kept and passed on, so no secret goes into it.
+    """
     each = [[stage, "--source", name] for name in sources for stage in ("collect", "measure", "filter")]
     here = {key: value for key, value in os.environ.items() if key != "DATASET_ROOT"}
     here["PYTHONPATH"] = str(Path(__file__).parents[1])
+    here["DATASET_KEY"] = params.key_text()
     for stage, *arguments in [*each, *([name] for name in after)]:
         command = [sys.executable, "-m", f"stages.{stage}", *arguments]
         done = subprocess.run(command, cwd=root, env=here, capture_output=True, text=True, check=False)

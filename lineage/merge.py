@@ -237,7 +237,9 @@ def build(outcome: Outcome, say: Say) -> None:
         return
     metrics = paths.ROOT / paths.METRICS
     outcome.merged = counts(metrics.read_bytes() if metrics.is_file() else None)
-    outcome.gate = passes(gate.check(), date.today()) if outcome.merged else None
+    if outcome.merged:
+        held, today = gate.check(), date.today()
+        outcome.gate, outcome.verdict = passes(held, today), gate.summary(held, today)
     git("add", "--update")
     if new := built_among(names("ls-files", "--others", "--exclude-standard", "-z")):
         git("add", "--", *[f":(literal){path}" for path in new])

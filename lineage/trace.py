@@ -238,7 +238,10 @@ def balanced(found: Found, commit: str | None) -> Step:
 def divided(found: Found, commit: str | None) -> Step:
     """Its split and group."""
     row = browse.row_in(version.content(paths.ROOT / paths.OUTPUT["split"], commit), found.id) or {}
-    return Step("split", f"{row.get('split', 'nowhere')}, in the group {row.get('group', '?')}", evidence=row or None)
+    said = f"{row.get('split', 'nowhere')}, in the group {row.get('group', '?')}"
+    if leak := row.get("leak"):
+        said += f"; near-duplicate of {leak['other']} in {leak['other_split']}, and both are published"
+    return Step("split", said, evidence=row or None)
 
 
 def exported(found: Found, commit: str | None) -> Step:

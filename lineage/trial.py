@@ -226,7 +226,10 @@ def decided(stage: ModuleType, given: Any, limit: int | None) -> Trial:
     for key in ("compare", "shingles") if run.name_of(stage) == "dedup" else ():
         if getattr(given, key) != params.settled(params.given())["dedup"][key]:
             raise stop(f"dedup.{key}: is part of what `measure` keeps; set it in params.yaml and run `make run`")
-    decision, facts = run.decided(stage, given, share_of(limit))
+    share = share_of(limit)
+    decision, facts = run.decided(stage, given, share)
+    if hasattr(stage, "needed") and not stage.needed(given):  # it reads nothing then, and releases what it had dropped
+        facts = [identifier for identifier in last_run(run.name_of(stage)) if run.within(identifier, share)]
     moved: Counter[str] = Counter()
     if run.name_of(stage) == "split":
         before = {row["id"]: row["split"] for row in shards.rows(paths.ROOT / paths.OUTPUT["split"])}

@@ -5,11 +5,13 @@ its first key against the shares, so it stays when other records come or go: add
 it joins. Near-duplicates do not move a group; of a near-duplicate pair across splits the side nearer to training is dropped.
 
 What a release has published is pinned (`stages/contract/pins.py`): it stays in its split whatever joins its group, a
-survivor that replaces it takes its split, and a record that would tie together groups of different splits is dropped.
+survivor that replaces it takes its split, and a record that would tie together groups of different splits is dropped. Of a
+near-duplicate pair across splits the published side stays; if both are published, both stay and each names the other.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta as Limits
@@ -24,7 +26,9 @@ from stages.contract.shards import rows
 from stages.text.shingles import fold
 
 REASONS = {
-    "near_duplicate_across_splits": "as similar as split.near, or more, to a record of a split farther from training",
+    "near_duplicate_across_splits": (
+        "as similar as split.near, or more, to a record of another split that is farther from training, or published"
+    ),
     "bridges_splits": "ties together groups that a release has published in different splits",
 }
 
@@ -83,15 +87,19 @@ def decide(
     facts: dict[str, Fact], params: Params, pairs: dict[tuple[str, str], float], published: Pins | None = None
 ) -> Decision:
     """Every record's split, and the drops of what leaks; the pins are those of the project's file if none are given."""
-    pinned, bridges = pins.fitted(keys_of(facts), pins.published() if published is None else published)
+    known = pins.published() if published is None else published
+    pinned, bridges = pins.fitted(keys_of(facts), known)
     drops = [Drop(i, facts[i].source, "split", "bridges_splits", {"ties": ties}) for i, ties in bridges.items()]
     facts = {i: fact for i, fact in facts.items() if i not in bridges}
     groups = joined(keys_of(facts))
     strata: dict[str, str | None] = {groups[i]: fact.stratum for i, fact in sorted(facts.items(), reverse=True)}
     split = {i: pinned.get(i) or drawn(groups[i], strata[groups[i]], params) for i in facts}
-    drops += leaks(split, facts, {pair: near for pair, near in pairs.items() if near >= params.near})
-    gone = {drop.id for drop in drops}
-    return Decision(drops, [{"id": i, "split": split[i], "group": groups[i]} for i in facts if i not in gone])
+    alike = {pair: near for pair, near in pairs.items() if near >= params.near}
+    released = pins.released({identifier for pair in alike for identifier in pair}, known)
+    drops += leaks(split, facts, alike, released)
+    gone, left = {drop.id for drop in drops}, left_alike(split, alike, released)
+    rows = [{"id": i, "split": split[i], "group": groups[i]} | left.get(i, {}) for i in facts if i not in gone]
+    return Decision(drops, rows)
 
 
 def keys_of(facts: dict[str, Fact]) -> dict[str, tuple[Key, ...]]:
@@ -135,21 +143,61 @@ def drawn(group: str, stratum: str | None, params: Params) -> str:
     return "train" if place < params.train else "validation" if place < params.train + params.validation else "test"
 
 
-def leaks(split: dict[str, str], facts: dict[str, Fact], pairs: dict[tuple[str, str], float]) -> list[Drop]:
-    """Of each alike pair across splits the side nearer to training, for the most similar record that stays."""
-    across: list[tuple[str, str, float]] = []
-    for (a, b), similarity in pairs.items():
-        if a in split and b in split and split[a] != split[b]:
-            loser, other = sorted((a, b), key=lambda i: paths.SPLITS.index(split[i]))
-            across.append((loser, other, similarity))
+def across(split: dict[str, str], pairs: dict[tuple[str, str], float]) -> list[tuple[str, str, float]]:
+    """Every record of an alike pair across splits with the other one, from both sides, and their similarity.
+
+    Those farther from training than the record itself come first, of these the most similar.
+    """
+    sides = [(*pair, near) for (a, b), near in pairs.items() if {a, b} <= split.keys() for pair in ((a, b), (b, a))]
+    place = {name: number for number, name in enumerate(paths.SPLITS)}
+    return sorted(
+        (side for side in sides if split[side[0]] != split[side[1]]),
+        key=lambda side: (place[split[side[0]]] > place[split[side[1]]], -side[2], side[:2]),
+    )
+
+
+def falling(split: dict[str, str], apart: list[tuple[str, str, float]], released: AbstractSet[str]) -> set[str]:
+    """Of each alike pair across splits the side that is not released, else that nearer to training; never a released one."""
+
+    def rank(identifier: str) -> tuple[bool, int]:
+        return identifier in released, paths.SPLITS.index(split[identifier])
+
+    found: set[str] = set()
+    for one, other in sorted(((one, other) for one, other, _ in apart), key=lambda pair: rank(pair[0]), reverse=True):
+        if one not in released and rank(one) < rank(other) and other not in found:
+            found.add(one)
+    return found
+
+
+def leaks(
+    split: dict[str, str],
+    facts: dict[str, Fact],
+    pairs: dict[tuple[str, str], float],
+    released: AbstractSet[str] = frozenset(),
+) -> list[Drop]:
+    """The drops of what falls, each for a record that stays.
+
+    Which one must not depend on who is released: a release that pins what stays would change the outputs it describes.
+    """
+    apart = across(split, pairs)
+    gone = falling(split, apart, released)
     found: dict[str, Drop] = {}
-    for loser, other, similarity in sorted(
-        across, key=lambda pair: (-paths.SPLITS.index(split[pair[0]]), -pair[2], pair[:2])
-    ):
-        if loser not in found and other not in found:
-            evidence = {"other": other, "similarity": similarity, "split": split[loser], "other_split": split[other]}
-            found[loser] = Drop(loser, facts[loser].source, "split", "near_duplicate_across_splits", evidence)
+    for one, other, near in apart:
+        if one in gone and other not in gone and one not in found:
+            evidence = {"other": other, "similarity": near, "split": split[one], "other_split": split[other]}
+            found[one] = Drop(one, facts[one].source, "split", "near_duplicate_across_splits", evidence)
     return list(found.values())
+
+
+def left_alike(
+    split: dict[str, str], pairs: dict[tuple[str, str], float], released: AbstractSet[str]
+) -> dict[str, dict[str, Any]]:
+    """What is said of released records that are alike across splits, and so all stay: one of the others."""
+    found: dict[str, dict[str, Any]] = {}
+    for one, other, near in across(split, pairs):
+        if {one, other} <= released:
+            found.setdefault(one, {"leak": {"other": other, "similarity": near, "other_split": split[other]}})
+    return found
 
 
 if __name__ == "__main__":

@@ -190,6 +190,7 @@ def test_the_gate(card, built, drops, records, kept) -> None:
         unresolved["conflicting_tools"] + unresolved["conflicting_answer"],
         unresolved["contradictory_pairs"] + unresolved["preference_cycle"],  # none of the sample's is settled by a drop
         unresolved["uncompared"],
+        0,  # near-duplicates published in two splits: nothing is published
         round(early / rows, 3),
         early,
         mean([float(n) for n in whole]),

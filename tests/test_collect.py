@@ -96,6 +96,7 @@ CHAT_FAULTS = {
     "wrong_type call": chat(EMAIL),  # type: ignore[arg-type]
     "wrong_type content": json.dumps({"messages": [{"role": "user", "content": {"a": EMAIL}}]}).encode(),
     "wrong_type weight": json.dumps({"messages": [{"role": "user", "content": "Hi", "weight": 2}]}).encode(),
+    "wrong_type weight true": json.dumps({"messages": [{"role": "user", "content": EMAIL, "weight": True}]}).encode(),
     "wrong_type label": chat(label=EMAIL),
     "wrong_type tools": chat(tools=[EMAIL]),
 }

@@ -18,8 +18,10 @@ from lineage.difference.pairs import Side
 from stages.contract import params, paths
 from stages.contract.params import Stop
 from stages.contract.record import Drop
+from tests import model_server
 from tests.conftest import (
     GIT,
+    REPOSITORY,
     choose,
     code_of_the_project,
     dvc,
@@ -250,6 +252,83 @@ def test_settings_that_were_not_built_are_said_to_be(at, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", root)
     params.whole.cache_clear()
     assert [note for note in differing.diff("renamed").notes if "judge.threshold" in note and "dvc repro" in note]
+
+
+@pytest.fixture(scope="module")
+def judged(versions, tmp_path_factory):
+    """The repository with three versions more, judged by a model: `scored`, `capped` with other weights too, `crowded`."""
+    root = tmp_path_factory.mktemp("judged") / "project"
+    shutil.copytree(versions, root, symlinks=True)
+    shutil.copy(REPOSITORY / "data/models.yaml", root / "data")
+    own = {"OPENAI_API_KEY": model_server.KEY, "DATASET_MAX_USD": "1", "PYTHONPATH": "", **GIT}
+
+    def version_of(name, **chosen):
+        choose(root, chosen)
+        run("dvc", "repro", cwd=root, **own)
+        git(root, "add", "-A")
+        git(root, "commit", "-qm", name)
+        git(root, "tag", name)
+
+    with model_server.running() as server:
+        server.reply = unsure_of_printing
+        model = {"provider": "openai", "address": f"{server.address}/v1", "model": "gpt-6-luna"}
+        judge = {"threshold": 3.5, "min_dimension": 1, "canaries": 2, "rubric": "data/rubrics/general.yaml"}
+        version_of("scored", **{"models.stages": {"judge": model}, "judge": judge})
+        calls = server.calls
+        version_of("capped", **{"judge.weights": {"accuracy": 20, "tone": 2}, "balance.max_per_source": 2})
+        assert server.calls == calls
+        log = root / "data/sources/log.jsonl"
+        log.write_text(log.read_text() + lines_of(*((f"What is {word}?", f"A {word}.") for word in COLOURS)))
+        version_of("crowded")
+    return root
+
+
+COLOURS = ("red", "green", "blue", "brown", "yellow", "purple", "orange", "black", "white")
+
+
+def unsure_of_printing(prompt):
+    """What a model says that finds one reply well written and wrong: 4 by the rubric's own weights."""
+    scores = dict.fromkeys(("accuracy", "relevance", "completeness", "clarity", "tone"), 5)
+    return json.dumps({"reasoning": "So be it."} | scores | ({"accuracy": 2} if KEPT[0] in prompt else {}))
+
+
+@pytest.fixture
+def model(judged, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", judged)
+    params.whole.cache_clear()
+    return judged
+
+
+def test_what_a_models_scores_weigh_is_decided_again_without_asking_it(model):
+    (row,) = found("scored", "capped", KEPT[0])
+    assert (row.how, row.cause.stage, row.cause.reason) == ("removed", "judge", "low_score")
+    assert (row.cause.certainty, row.cause.because) == ("proven", ["judge.weights.accuracy not there -> 20"])
+    (back,) = found("capped", "scored", KEPT[0])
+    assert (back.cause.what, back.cause.certainty) == ("released", "proven")
+    assert back.cause.because == ["judge.weights.accuracy 20 -> not there"]
+
+
+def test_a_cap_is_decided_again_on_the_records_of_the_former_version(model):
+    told = [row for row in differing.diff("scored", "capped").rows if row.cause.stage == "balance"]
+    assert {row.how for row in told} == {"removed"}
+    assert {(row.cause.certainty, *row.cause.because) for row in told} == {
+        ("proven", "balance.max_per_source null -> 2")
+    }
+    back = [row for row in differing.diff("capped", "scored").rows if row.cause.stage == "balance"]
+    assert {(row.cause.what, row.cause.certainty) for row in back} == {("released", "proven")}
+    assert {row.id for row in back} == {row.id for row in told}
+
+
+def test_what_new_records_displaced_is_not_said_to_be_proven(model):
+    told = [row for row in differing.diff("capped", "crowded").rows if row.cause.stage == "balance"]
+    assert told
+    assert {(row.cause.certainty, *row.cause.because) for row in told} == {("consistent", "other records")}
+    both = [row for row in differing.diff("scored", "crowded").rows if row.cause.stage == "balance"]
+    assert {row.id for row in told} <= {row.id for row in both}
+    displaced = [row for row in both if row.id in {row.id for row in told}]
+    assert {(row.cause.certainty, *row.cause.because) for row in displaced} == {
+        ("several", "balance.max_per_source null -> 2", "other records")
+    }
 
 
 # what went into them

@@ -54,3 +54,14 @@ def test_a_project_without_enough_data_is_told(project):
 
 def test_a_folder_that_is_there_is_not_built_over(project):
     assert "is there already" in run("dataset", "drill", "--keep", "data", cwd=project, code=2).stderr
+
+
+def test_a_kept_copy_is_built_with_the_projects_own_key_and_holds_no_secret(project):
+    secret, kept = "a key that nobody may guess 7281", project / "kept"
+    (project / ".dataset-key").write_text(f"{secret}\n")
+    choose(project, {"project_key": run("dataset", "key", cwd=project).stdout.strip()})
+    run("dataset", "drill", "--rows", "40", "--keep", "kept", cwd=project)
+    files = [path for path in kept.rglob("*") if path.is_file()]
+    assert kept / "reports/metrics.json" in files
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
+    assert not (kept / ".dataset-key").exists()

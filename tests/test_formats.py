@@ -193,6 +193,8 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ),
     ("openai", {"messages": [{**ASSISTANT, "tool_calls": [{"function": {}}]}]}, "wrong_type", ""),
     ("openai", {"messages": [{**ASSISTANT, "weight": 0.5}]}, "wrong_type", "messages[0].weight"),
+    ("openai", {"messages": [{**ASSISTANT, "weight": True}]}, "wrong_type", "messages[0].weight"),
+    ("openai", {"messages": [{**ASSISTANT, "loss_weight": False}]}, "wrong_type", "messages[0].weight"),
     ("openai", {"messages": [USER], "label": "yes"}, "wrong_type", "label"),
     ("openai", {"messages": [USER], "tools": {}}, "wrong_type", "tools"),
     ("openai", {"messages": [USER], "tools": "[not json"}, "broken_json", ""),
@@ -217,6 +219,16 @@ def test_a_row_that_breaks_its_shape_is_a_fault_that_names_the_place(
         read(shape, row)
     assert fault.value.reason == reason
     assert not field or fault.value.evidence["field"] == field
+
+
+@pytest.mark.parametrize("field", ["weight", "loss_weight"])
+@pytest.mark.parametrize(("given", "read_as"), [(0, 0), (1, 1), (0.0, 0), (1.0, 1), (None, None)])
+def test_a_weight_of_nought_or_one_is_read_however_the_number_is_written(
+    field: str, given: float | None, read_as: int | None
+) -> None:
+    found = read("openai", {"messages": [USER, {**ASSISTANT, field: given}]}).messages[1].weight
+    assert found == read_as
+    assert type(found) is type(read_as)
 
 
 # Tool calls

@@ -50,6 +50,7 @@ gate:
     - name: the longest example fits the context
       max: 8192
 """
+WAIVED = '    - {rule: enough examples, reason: a pilot, who: Ada, until: "2999-12-31"}\n'
 JUDGE = "\njudge:\n"
 PARAMS = (SAMPLE / "params.yaml").read_text().replace(JUDGE, f"{JUDGE}  threshold: 3.5 # of 1 to 5\n") + OWN
 
@@ -277,6 +278,7 @@ def team(tmp_path_factory):
     parts = yaml.safe_dump({"sources": chosen["sources"]}, sort_keys=False)
     assert parts in text
     (root / "params.yaml").write_text(text.replace(parts, yaml.safe_dump({"sources": sources}, sort_keys=False)) + OWN)
+    move(root, "gate:\n", f"gate:\n  waivers:\n{WAIVED}")
     shutil.rmtree(root / "data/sources")
     append(root / LOG, *range(10))
     append(root / FOLDER / "may.jsonl", *range(10, 20))
@@ -343,6 +345,7 @@ def test_a_clone_merges_what_a_colleague_pushed_and_gets_the_bytes_of_a_fresh_ru
     assert f"{FOLDER}.dvc: the files of both sides" in said
     assert "sources.wiki" in said
     assert "merged: 32 rows in, " in said
+    assert "gate: passes; waived: enough examples  (dataset gate)" in said
     assert is_up_to_date(root)
     assert has_markers(root) == []
     for stage in ("collect@wiki", "measure@wiki"):
@@ -570,11 +573,18 @@ def test_a_file_name_does_not_steer_the_terminal(plain):
     assert "\x1b" not in dataset(plain, "merge", "theirs", code=1)
 
 
-def test_the_gate_of_a_merge_counts_waivers_as_the_command_does(first):
-    waived = 'waivers:\n    - {rule: enough examples, reason: a pilot, who: Ada, until: "2999-12-31"}\n  rules:\n'
-    duplicates = '    - {rule: few duplicates in the input, reason: a pilot, who: Ada, until: "2999-12-31"}\n  rules:\n'
-    move(first, "gate:\n  rules:\n", "gate:\n  " + waived.replace("  rules:\n", duplicates))
+def test_a_merge_that_the_gate_fails_stays_as_it_is_and_says_so(first):
+    move(first, "2999-12-31", "2001-01-01")
     dvc(first, "repro")
-    save(first, "Waive")
-    merged = json.loads(dataset(first, "merge", "--json", "theirs").split(END)[0])
-    assert (run("dataset", "gate", cwd=first, PYTHONPATH="").returncode == 0) == merged["gate"]
+    save(first, "The pilot is over")
+    copy = first.parent / "copy"
+    shutil.copytree(first, copy, symlinks=True)
+    said = dataset(first, "merge", "theirs", code=1)
+    assert "gate: FAILS: enough examples  (dataset gate)" in said
+    assert "The merge is committed" in said
+    assert run("dataset", "gate", cwd=first, PYTHONPATH="", code=1).stdout.endswith("The gate fails.\n")
+    assert git(first, "rev-parse", "HEAD^2") == git(first, "rev-parse", "theirs")
+    assert is_up_to_date(first)
+    outcome = json.loads(dataset(copy, "merge", "--json", "theirs", code=1).partition(END)[0])
+    assert (outcome["state"], outcome["gate"], outcome["conflicts"]) == ("merged", False, [])
+    assert outcome["verdict"] == "FAILS: enough examples"

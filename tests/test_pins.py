@@ -1,6 +1,7 @@
 """What a release has published never moves to another split, whatever comes later."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineage import trace
+from lineage.browse import Found
 from stages.contract import params, paths, pins
 from stages.contract.params import Stop
-from stages.contract.pins import PUBLISHED, Pins, pin
-from stages.contract.record import Record, digest
+from stages.contract.pins import PUBLISHED, RECORD, Pins, pin
+from stages.contract.record import Record, digest, encode
+from stages.contract.run import Decision
 from stages.split import Fact, Params, decide, keys_of, measure
 from tests.conftest import json_lines, record, stage
 from tests.test_split import DESCRIBED, described, facts
@@ -99,6 +103,86 @@ def test_a_child_of_a_published_record_goes_where_that_is():
     child = record("x", meta={"parents": ["1" * 32]})
     for at in paths.SPLITS:
         assert split(facts(child), Pins({pin(PUBLISHED, "1" * 32): at})) == {child.id: at}
+
+
+ALIKE = {identifier: Fact("sample", (("3 prompt", identifier),), None) for identifier in ("one", "other")}
+
+
+def alike(one: str, other: str, *released: str) -> Decision:
+    """What split decides of two records that are alike and pinned to these splits, some of them released themselves."""
+    places = {"one": one, "other": other}
+    known = {pin("3 prompt", name): at for name, at in places.items()}
+    known |= {pin(PUBLISHED, name): places[name] for name in released}
+    return decide(ALIKE, Params(), {("one", "other"): 0.75}, Pins(known))
+
+
+@pytest.mark.parametrize("one", paths.SPLITS)
+@pytest.mark.parametrize("other", paths.SPLITS)
+def test_of_two_that_are_alike_across_splits_the_published_one_stays(one: str, other: str) -> None:
+    drops = alike(one, other, "one").drops
+    assert [drop.id for drop in drops] == ["other"] * (one != other)
+    for drop in drops:
+        assert drop.reason == "near_duplicate_across_splits"
+        assert drop.evidence == {"other": "one", "similarity": 0.75, "split": other, "other_split": one}
+
+
+def test_two_published_records_that_are_alike_both_stay_and_each_names_the_other() -> None:
+    made = alike("train", "test", "one", "other")
+    assert made.drops == []
+    assert {row["id"]: row["leak"] for row in made.rows} == {
+        "one": {"other": "other", "similarity": 0.75, "other_split": "test"},
+        "other": {"other": "one", "similarity": 0.75, "other_split": "train"},
+    }
+    assert not [row for row in alike("test", "test", "one", "other").rows if "leak" in row]
+
+
+def test_of_several_that_are_alike_and_published_the_most_alike_is_named() -> None:
+    places = {"a": "train", "b": "test", "c": "validation", "d": "train"}
+    found = {i: Fact("sample", ((RECORD, i),), None) for i in places}
+    known = Pins({pin(PUBLISHED, i): at for i, at in places.items()})
+    near = {("a", "b"): 0.72, ("a", "c"): 0.78, ("a", "d"): 0.79}
+    rows = {row["id"]: row.get("leak", {}).get("other") for row in decide(found, Params(), near, known).rows}
+    assert rows == {"a": "c", "b": "a", "c": "a", "d": None}
+
+
+WORLD = st.lists(st.tuples(st.sampled_from(paths.SPLITS), st.booleans()), min_size=2, max_size=6)
+NEAR = st.dictionaries(st.tuples(st.integers(0, 5), st.integers(0, 5)), st.sampled_from([0.7, 0.75, 0.79]), max_size=20)
+
+
+@given(WORLD, NEAR)
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_no_published_record_falls_for_one_that_is_alike_and_no_leak_is_left_unsaid(
+    world: list[tuple[str, bool]], near: dict[tuple[int, int], float]
+) -> None:
+    places = {f"{n}": at for n, (at, _) in enumerate(world)}
+    released = {f"{n}" for n, (_, known) in enumerate(world) if known}
+    pairs = {(f"{a}", f"{b}"): similarity for (a, b), similarity in near.items() if a < b < len(world)}
+    found = {i: Fact("sample", (("3 prompt", i),), None) for i in places}
+    known = {pin("3 prompt", i): at for i, at in places.items()} | {pin(PUBLISHED, i): places[i] for i in released}
+    made = decide(found, Params(), pairs, Pins(known))
+    drops = {drop.id: drop for drop in made.drops}
+    said = {row["id"]: row["leak"] for row in made.rows if "leak" in row}
+    across = [pair for pair in pairs if places[pair[0]] != places[pair[1]]]
+    assert not drops.keys() & released
+    assert all(drop.evidence["other"] not in drops for drop in drops.values())
+    assert all({a, b} & drops.keys() or {a, b} <= said.keys() for a, b in across)
+    assert said.keys() == {i for pair in across if {*pair} <= released for i in pair}
+
+
+@given(WORLD, NEAR)
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_releasing_what_there_is_changes_nothing_of_it_where_records_are_alike(
+    world: list[tuple[str, bool]], near: dict[tuple[int, int], float]
+) -> None:
+    places = {f"{n}": at for n, (at, _) in enumerate(world)}
+    pairs = {(f"{a}", f"{b}"): similarity for (a, b), similarity in near.items() if a < b < len(world)}
+    found = {i: Fact("sample", (("3 prompt", i),), None) for i in places}
+    known = {pin("3 prompt", i): at for i, at in places.items()}
+    known |= {pin(PUBLISHED, f"{n}"): at for n, (at, released) in enumerate(world) if released}
+    made = decide(found, Params(), pairs, Pins(known))
+    held = pins.of(keys_of(found), {row["id"]: row["split"] for row in made.rows})
+    again = decide(found, Params(), pairs, Pins(known | held))
+    assert (again.rows, sorted(again.drops, key=repr)) == (made.rows, sorted(made.drops, key=repr))
 
 
 def test_without_pins_nothing_is_held():
@@ -206,8 +290,6 @@ def test_a_file_that_is_no_file_of_pins_stops_with_its_line(content: bytes, says
 
 
 def test_the_stage_obeys_the_pins_of_the_projects_file(built, tmp_path):
-    import shutil
-
     root = shutil.copytree(built, tmp_path / "project")
     row, *_ = json_lines(root / paths.OUTPUT["split"])
     other = "test" if row["split"] == "train" else "train"
@@ -215,3 +297,17 @@ def test_the_stage_obeys_the_pins_of_the_projects_file(built, tmp_path):
     stage(root, "split")
     now = {each["id"]: each["split"] for each in json_lines(root / paths.OUTPUT["split"])}
     assert now[row["id"]] == other
+
+
+def test_two_that_are_published_and_alike_are_said_where_the_stage_and_the_trace_write(built, tmp_path, monkeypatch):
+    root = shutil.copytree(built, tmp_path / "project")
+    rows = json_lines(root / paths.OUTPUT["split"])
+    a, b = (next(row for row in rows if row["split"] == at) for at in ("train", "test"))
+    (root / paths.PINS).write_text("".join(sorted(f"{pin(PUBLISHED, row['id'])} {row['split']}\n" for row in (a, b))))
+    (root / paths.OUTPUT["dedup"]).write_bytes(encode({"a": a["id"], "b": b["id"], "similarity": 0.75}) + b"\n")
+    stage(root, "split")
+    now = {row["id"]: row for row in json_lines(root / paths.OUTPUT["split"])}
+    assert now[a["id"]]["leak"] == {"other": b["id"], "similarity": 0.75, "other_split": "test"}
+    monkeypatch.setattr(paths, "ROOT", root)
+    said = trace.divided(Found(a["id"], "faq"), None).said
+    assert said.endswith(f"; near-duplicate of {b['id']} in test, and both are published")

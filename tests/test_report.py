@@ -19,7 +19,7 @@ from stages.contract.record import Drop, digest, encode
 from stages.reporting import coverage, figures, gate
 from stages.reporting.evidence import Evidence
 from stages.reporting.evidence import told as told_language
-from tests.conftest import SAMPLE, record, settings_of, stage
+from tests.conftest import SAMPLE, json_lines, record, settings_of, stage
 
 RULES = msgspec.convert(settings_of(SAMPLE)["gate"], gate.Params).rules
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -358,6 +358,7 @@ def written(root: Path, drops: tuple[Drop, ...] = (drop(7, "collect", "broken_js
         "data/unresolved.jsonl": [],
         "data/overlaps.jsonl": [],
         "data/fact_check.jsonl": [],
+        "data/splits.jsonl": [],
         "data/judged.jsonl": [{"id": kept.id, "score": 4.5, "penalties": {}}],
         "data/curated/index.jsonl": [
             {"id": kept.id, "source": "faq", "split": "train", "kind": "example", "digest": "0"}
@@ -383,6 +384,17 @@ def test_the_stage_counts_what_was_written_and_holds_the_gate_against_it(project
     broken = {rule["name"] for rule in held["rules"] if not rule["passed"]}
     assert broken == {"enough examples", "few unreadable rows in the input", "no unreadable rows in the input"}
     assert held["passed"] is False
+
+
+def test_what_is_published_in_two_splits_and_alike_is_counted_and_warned_of(project: Path) -> None:
+    [kept] = json_lines(written(project) / "data/curated/index.jsonl")
+    leak = {"other": "0" * 32, "other_split": "test", "similarity": 0.75}
+    rows = [{"id": kept["id"], "split": "train", "leak": leak}, {"id": "0" * 32, "split": "test"}]
+    (project / "data/splits.jsonl").write_bytes(b"".join(encode(row) + b"\n" for row in rows))
+    stage(project, "report")
+    assert json.loads((project / "reports/metrics.json").read_bytes())["published"] == {"alike_across_splits": 1}
+    [rule] = [r for r in json.loads((project / "reports/gate.json").read_bytes())["rules"] if "published" in r["name"]]
+    assert (rule["passed"], rule["severity"]) == (False, "warning")
 
 
 def test_the_card_names_sources_licences_and_size(project: Path) -> None:

@@ -70,6 +70,14 @@ def test_what_is_foretold_of_a_stage_that_sees_all_is_what_a_run_does(at_built, 
     assert found.before.keys() == dropped_by(at_built, name)
 
 
+def test_what_a_cap_held_back_is_released_where_no_cap_is_left(built, tmp_path):
+    root = changed(built, tmp_path, "balance.max_per_topic", 20)
+    stage(root, "balance")
+    found = json.loads(run("dataset", "try", "balance", "--set", "max_per_topic=null", "--json", cwd=root).stdout)
+    assert {drop["id"] for drop in found["released"]} == dropped_by(root, "balance") != set()
+    assert found["dropped"] == []
+
+
 def test_the_judges_kept_scores_tell_the_same_as_scoring_again(at_built):
     change = {"judge.threshold": 4.5}
     assert trial.what_if(change).after == trial.attempt("judge", change, limit=10_000).after != {}

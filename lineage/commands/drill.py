@@ -15,7 +15,11 @@ from stages.text.visible import visible
 @click.option(
     "--rows", default=drills.ROWS, show_default=True, type=click.IntRange(1), help="Rows copied of each file."
 )
-@click.option("--keep", type=click.Path(path_type=Path), help="Build the copy in this new folder and leave it there.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Build the copy in this new folder and leave it there, without the project key.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 def drill(rows: int, keep: Path | None, as_json: bool) -> None:
     """Build a copy of this project with planted faults; exit 1 if one of them is not caught."""

@@ -10,6 +10,8 @@ from lineage.merging.outcome import Conflict, Outcome, flow
 from stages.contract.params import stop
 from stages.text.visible import visible
 
+FAILING = "The merge is committed, and its result fails the gate: `dataset gate` says what to do before it is released."
+
 
 @click.command()
 @click.argument("branch", required=False)
@@ -19,7 +21,8 @@ from stages.text.visible import visible
 def merge(branch: str | None, go_on: bool, abort: bool, as_json: bool) -> None:
     """Merge BRANCH into the branch you are on, file by file in the way of its kind, run `dvc repro` and commit.
 
-    Exit 1 if something is left for you; the merge is then open, and --continue or --abort ends it.
+    Exit 1 if something is left for you: the merge is then open, and --continue or --abort ends it; or if it is committed and
+    its result fails the gate.
     """
     if [bool(branch), go_on, abort].count(True) != 1:
         raise stop("dataset merge: takes one of BRANCH, --continue and --abort; give it one")
@@ -30,7 +33,7 @@ def merge(branch: str | None, go_on: bool, abort: bool, as_json: bool) -> None:
     else:
         for text in lines(outcome):
             click.echo(visible(text))
-    sys.exit(1 if outcome.conflicts else 0)
+    sys.exit(1 if outcome.conflicts or outcome.gate is False else 0)
 
 
 def lines(outcome: Outcome) -> list[str]:
@@ -42,8 +45,9 @@ def lines(outcome: Outcome) -> list[str]:
         return [f"The merge of {outcome.branch} is taken back; git is as before{done}.", *map(left, outcome.conflicts)]
     if outcome.conflicts:
         return ["", *map(left, outcome.conflicts), "", f"The merge is open. Do the above, {merging.GO_ON}."]
-    verdict = {True: "passes", False: "FAILS", None: "has not been held"}[outcome.gate]
-    return ["", *flow(outcome), f"gate: {verdict}  (dataset gate)", f"committed: {outcome.commit[:7]}"]
+    verdict = outcome.verdict or "has not been held"
+    told = ["", *flow(outcome), f"gate: {verdict}  (dataset gate)", f"committed: {outcome.commit[:7]}"]
+    return [*told, FAILING] if outcome.gate is False else told
 
 
 def left(conflict: Conflict) -> str:

@@ -168,16 +168,20 @@ def of_stage(both: Both, drop: Drop, side: int, row: Pair, edit: Cause | None) -
         return decided(both, drop, side, row, edit, given)
     partner = other(both, drop, side)
     changed = [] if edit is None else edit.because
-    if drop.stage == "dedup" and given.settings:
+    missing: list[str] = []
+    if drop.stage in retrial.AS_WHOLE and given.settings:
         former = both.tables[0].id(row.before)
-        outcomes = {leaf[0]: retrial.flips(both, leaf, former, side) for leaf in given.settings}
+        outcomes = {leaf[0]: retrial.flips(both, drop.stage, leaf, former, side) for leaf in given.settings}
         flips = [inputs.told(leaf) for leaf in given.settings if outcomes[leaf[0]]]
         if flips:
             proven: Certainty = "proven" if len(flips) == 1 else "several"
             return Cause("", proven, flips, record=retrial.partner_of(drop))
-        if (partner or changed) and (certain_match(drop) or all(each is False for each in outcomes.values())):
+        refuted = all(each is False for each in outcomes.values())
+        if (partner or changed) and (certain_match(drop) or refuted):
             given = Inputs([], given.code, given.data)
-    because = [*partner, *changed, *given.told] or others(given)
+        elif refuted and not given.code:
+            missing = others(given)
+    because = [*partner, *changed, *given.told, *missing] or others(given)
     return Cause("", certain(because), because, record=retrial.partner_of(drop))
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from subprocess import run
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from lineage import browse, version
 from lineage.difference import inputs
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 BY_ROW = ("filter", "judge")
 """Stages that decide on what was kept of a row alone."""
-MOST = 100_000  # records of which dedup is decided again: beyond, it takes minutes
-UNFIT = (Stop, LookupError, TypeError, ValueError, AttributeError)
+AS_WHOLE = ("dedup", "balance")
+"""Stages whose decision on a row depends on the others, and which ask nobody."""
+MOST = 100_000  # records of which these are decided again: beyond, it takes minutes
+UNFIT = (Stop, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What a stage of today raises on what one of another day has kept."""
 
 
@@ -43,13 +46,15 @@ def kept(both: "Both", drops: Iterable[tuple[Drop, tuple[int, int]]]) -> dict[tu
     """What was kept of rows for their stages to decide on, by version, place and stage."""
     found: dict[tuple[int, int, str], Any] = {}
     asked: dict[int, list[int]] = {0: [], 1: []}
+    rubric = cache(rubric_of)
     for drop, places in drops:
         for side, place in enumerate(places):
             if place >= 0 and drop.stage == "filter":
                 asked[side].append(place)
             elif place >= 0 and drop.stage == "judge":
                 table = both.tables[side]
-                found[side, place, "judge"] = judged(table.revision, table.id(place))
+                said = judged(table.revision, table.id(place))
+                found[side, place, "judge"] = unweighed(said, rubric(table.revision)) if "dimensions" in said else said
     for side, wanted in asked.items():
         lines = lines_at(both.tables[side], np.array(wanted, np.int64), paths.scores)
         found |= {(side, place, "filter"): without_id(decode(line)) for place, line in lines.items()}
@@ -64,6 +69,25 @@ def without_id(row: dict[str, Any]) -> dict[str, Any]:
 def judged(revision: str | None, identifier: str) -> Any:
     """What the judge said of a record."""
     return without_id(browse.row_in(version.content(paths.ROOT / paths.OUTPUT["judge"], revision), identifier) or {})
+
+
+def unweighed(said: dict[str, Any], rubric: Any) -> dict[str, Any]:
+    """What a model said, without what follows from weights, and with the rubric that has them: it is weighed again."""
+    if rubric is None:
+        return said
+    return {name: value for name, value in said.items() if name not in ("score", "canary")} | {"rubric": rubric}
+
+
+def rubric_of(revision: str | None) -> Any:
+    """The rubric that a version judged by; None if it cannot be told."""
+    from stages.models.rubric import Rubric
+
+    path = settings_of("judge", "", revision)["judge"].get("rubric")
+    content = version.in_git(path, revision) if path else None
+    try:
+        return params.typed(params.mapping(content, path), Rubric, "", path) if content else None
+    except UNFIT:
+        return None
 
 
 def alone(
@@ -117,30 +141,34 @@ def decides(stage: str, given: dict[str, Any], kept: Any, drop: Drop) -> bool:
     module = import_module(f"stages.{stage}")
     if stage == "filter":
         return module.decide(drop.id, drop.source, kept, module.prepare(given[stage])) is not None
-    fact = msgspec.convert(kept, module.Judged)
-    return bool(module.decide({drop.id: fact}, params.typed(given[stage], module.Params, stage), None).drops)
+    chosen = params.typed(given[stage], module.Params, stage)
+    fact = msgspec.convert({name: value for name, value in kept.items() if name != "rubric"}, module.Judged)
+    if rubric := kept.get("rubric"):
+        overall = import_module("stages.models.rubric").overall
+        fact = structs.replace(fact, score=overall(fact.dimensions, rubric, chosen.weights))
+    return bool(module.decide({drop.id: fact}, chosen, None).drops)
 
 
-# dedup, which looks at all records
+# dedup and balance, which look at all records
 
 
-def could(both: "Both", given: Inputs) -> bool:
-    """Whether dedup can be decided again as it was: with today's code, from what is here, in a few seconds."""
+def could(both: "Both", stage: str, given: Inputs) -> bool:
+    """Whether a stage can be decided again as it was: with today's code, from what is here, in a few seconds."""
     before = both.tables[0].revision
     if not given.settings or before is None or len(both.tables[0]) > MOST:
         return False
-    return not inputs.of_stage("dedup", ("", ""), before, None).code
+    return not inputs.of_stage(stage, ("", ""), before, None).code
 
 
-def flips(both: "Both", leaf: Leaf, identifier: str, side: int) -> bool | None:
-    """Whether dedup drops (`side` 1) or keeps (0) a record of the former version if only this setting changes.
+def flips(both: "Both", stage: str, leaf: Leaf, identifier: str, side: int) -> bool | None:
+    """Whether a stage drops (`side` 1) or keeps (0) a record of the former version if only this setting changes.
 
     None if that cannot be tried.
     """
     before = both.tables[0].revision
-    if before is None or not could(both, both.inputs("dedup", "")):
+    if before is None or not could(both, stage, both.inputs(stage, "")):
         return None
-    found = tried(before, leaf[0], json.dumps(plain(leaf[2])))
+    found = tried(before, stage, leaf[0], json.dumps(plain(leaf[2])))
     return None if found is None else identifier in found[1 - side]
 
 
@@ -150,14 +178,14 @@ def plain(value: Any) -> Any:
 
 
 @lru_cache(64)
-def tried(revision: str, key: str, value: str) -> tuple[set[str], set[str]] | None:
-    """The records that `dataset whatif` drops and releases in a version with one setting changed; None if it cannot tell."""
+def tried(revision: str, stage: str, key: str, value: str) -> tuple[set[str], set[str]] | None:
+    """The records that `dataset try` drops and releases in a version with one setting changed; None if it cannot tell."""
     with TemporaryDirectory() as name:
         if not laid_out(revision, Path(name)):
             return None
         program = "from lineage.commands import main; main()"
         own = {"DATASET_ROOT": name, "PYTHONPATH": str(Path(__file__).parents[2])}
-        command = [sys.executable, "-c", program, "whatif", f"{key}={value}", "--json"]
+        command = [sys.executable, "-c", program, "try", stage, "--set", f"{key}={value}", "--json"]
         done = run(command, env=os.environ | own, capture_output=True, check=False)
     if done.returncode:
         return None

@@ -17,7 +17,10 @@ class Conflict(Struct):
 
 
 class Outcome(Struct):
-    """What a merge came to. `state` is merged, open (something is left to do), nothing (it was merged before) or aborted."""
+    """What a merge came to. `state` is merged, open (something is left to do), nothing (it was merged before) or aborted.
+
+    `gate` is whether the result passes the gate, and `verdict` says so in words, with the rules; neither if it was not held.
+    """
 
     state: str
     branch: str
@@ -28,6 +31,7 @@ class Outcome(Struct):
     theirs: dict[str, int] | None = None
     merged: dict[str, int] | None = None
     gate: bool | None = None
+    verdict: str = ""
 
 
 def counts(metrics: bytes | None) -> dict[str, int] | None:

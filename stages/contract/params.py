@@ -322,13 +322,19 @@ def fingerprint(key: bytes) -> str:
 
 def key_at_hand() -> bytes:
     """The key in DATASET_KEY or .dataset-key, or else the sample's."""
+    text = key_text()
+    return hashed(text) if text else SAMPLE_KEY
+
+
+def key_text() -> str:
+    """What DATASET_KEY or .dataset-key says; empty if there is neither."""
     file = paths.ROOT / ".dataset-key"
     text = os.environ.get("DATASET_KEY") or (
         file.read_text("utf-8", "surrogateescape").strip() if file.is_file() else ""
     )
     if text and len(text) < SHORTEST_KEY:
         raise stop(f".dataset-key: has {len(text)} characters, which can be guessed; use {SHORTEST_KEY} or more")
-    return hashed(text) if text else SAMPLE_KEY
+    return text
 
 
 def hashed(text: str) -> bytes:

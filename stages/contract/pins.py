@@ -102,6 +102,15 @@ def fitted(keys: Mapping[str, Sequence[Key]], pins: Pins) -> tuple[dict[str, str
     return {identifier: split for identifier, split in held.items() if split}, between
 
 
+def released(identifiers: Iterable[str], pins: Pins) -> set[str]:
+    """Those of these records that stood in a release themselves."""
+    return (
+        {identifier for identifier in identifiers if pin(PUBLISHED, identifier) in pins.splits}
+        if pins.splits
+        else set()
+    )
+
+
 def top(key: Key, root: dict[Key, Key], label: dict[Key, str | None], pins: Pins) -> Key:
     """The key that stands for all that a key is tied to by now; of a key that is new, its pin becomes known."""
     if key not in root:

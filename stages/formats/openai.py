@@ -82,7 +82,7 @@ def message(given: Any, field: str, ids: dict[str, str], place: int) -> Message:
         tool_call(call, f"{field}.tool_calls[{n}]", ids, f"{place}.{n}") for n, call in enumerate(called(given, field))
     ]
     name, weight = given.get("name"), given.get("weight", given.get("loss_weight"))
-    if weight not in (None, 0, 1):
+    if weight not in (None, 0, 1) or isinstance(weight, bool):  # to Python, true is 1
         raise Fault("wrong_type", {"field": f"{field}.weight", "expected": "0 or 1", "found": type(weight).__name__})
     return Message(
         role=role,  # type: ignore[arg-type]

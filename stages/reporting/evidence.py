@@ -78,6 +78,7 @@ class Evidence(Struct):
     noticed: dict[str, int] = {}
     judged: list[dict[str, Any]] = []
     fact_check: list[str] = []
+    published_alike: int = 0
 
 
 head = json.Decoder(Head).decode
@@ -102,6 +103,7 @@ def gather(sources: list[str]) -> Evidence:
         noticed(sources, index),
         list(judged.values()),
         [row["id"] for row in shards.rows(paths.ROOT / paths.FACT_CHECK)],
+        sum("leak" in row and row["id"] in index for row in shards.rows(paths.ROOT / paths.OUTPUT["split"])),
     )
 
 

@@ -33,6 +33,7 @@ def metrics(evidence: Evidence, shares: dict[str, float]) -> dict[str, Any]:
         "reply_words": spread(examples["words"]),
         "scores": scores(evidence.table["score"].dropna()),
         "splits": splits(curated, shares),
+        "published": {"alike_across_splits": evidence.published_alike},
         "topics": tally(examples["topic"].fillna("none")),
         "topic_imbalance": imbalance(examples["topic"].dropna()),
         "languages": tally(examples["language"].fillna("not told")),
