@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -59,6 +60,11 @@ def test_what_no_commit_holds_stays(template):
         path.unlink()
 
 
+def files(root: Path) -> list[Path]:
+    """All that is there but git's own and DVC's lock."""
+    return sorted(path for path in root.rglob("*") if not {".git", "tmp"} & {*path.relative_to(root).parts})
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -71,10 +77,10 @@ def test_a_start_that_cannot_end_well_deletes_nothing(template, tmp_path, spoil,
     root = tmp_path / "spoilt"
     shutil.copytree(template, root)
     spoil(root)
-    before = sorted(path for path in root.rglob("*") if ".git/" not in str(path))
+    before = files(root)
     own = {"GIT_CEILING_DIRECTORIES": str(tmp_path)}
     assert said in dataset(root, "start", "--yes", code=2, **own).stderr
-    assert sorted(path for path in root.rglob("*") if ".git/" not in str(path)) == before
+    assert files(root) == before
 
 
 def test_a_key_in_the_environment_is_the_projects(template, tmp_path):
