@@ -35,7 +35,7 @@ cluster: $(READY)
 
 # Real schedulers and workers on loopback; as root also two machines, as network namespaces.
 cluster-test: $(READY)
-	@pytest tests/test_cluster.py
+	@DATASET_CLUSTER_TEST=1 pytest tests/test_cluster.py
 
 # Kills a run that asks a model on loopback 20 times in 1,000 requests, and measures it: speed, memory, kept answers.
 models-test: $(READY)

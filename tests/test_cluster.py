@@ -36,6 +36,9 @@ from tests.test_pipeline import outputs
 
 PRIVATE = "jo.private@example.org"
 KEY = "a key that is not the sample's"
+slow = pytest.mark.skipif(
+    "DATASET_CLUSTER_TEST" not in os.environ, reason="takes a quarter of a minute: make cluster-test"
+)
 STAGES = (("collect", "log"), ("measure", "log"), ("filter", "log"), ("dedup", ""))
 
 
@@ -142,6 +145,7 @@ def stored(folder: Path) -> dict[Path, int]:
     return {file: file.stat().st_mtime_ns for file in (folder / "served").rglob("*") if file.is_file()}
 
 
+@slow
 def test_an_object_store_serves_and_nothing_is_put_there_twice(serial, expected, tmp_path):
     root = not_measured(serial, tmp_path / "p")
     with (
@@ -183,6 +187,7 @@ def ip(*words: str) -> None:
     subprocess.run(("ip", *words), check=True)
 
 
+@slow
 def test_two_machines_write_the_bytes_of_one_process(serial, expected, machines, tmp_path):
     here, there = (("ip", "netns", "exec", name) for name in machines)
     root = not_measured(serial, tmp_path / "p")
@@ -278,6 +283,7 @@ def test_shuffled_keys_give_the_buckets_of_sorted_ones(monkeypatch, tmp_path, re
     assert records < 2_000 or (buckets[:, 1:] >= 0).any()
 
 
+@slow
 def test_a_worker_that_dies_while_keys_are_shuffled_changes_no_bucket(monkeypatch, tmp_path):
     monkeypatch.setattr(bands, "ROWS", 500)
     files = signed_shards(tmp_path / "p/s", 20_000, 40)
