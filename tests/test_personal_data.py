@@ -384,6 +384,7 @@ def test_a_number_without_a_country_code_is_of_a_declared_region() -> None:
     ("text", "region", "expected"),
     [
         ("Ring (05075) 29170.", "DE", "Ring [PHONE]."),
+        ("(05075) 29170 mobil", "US", "[PHONE] mobil"),
         ("Office: (05075) 29170", "DE", "Office: [PHONE]"),
         ("(08887) 18033 office", "DE", "[PHONE] office"),
         ("I want no more messages to (029) 2018503.", "GB", "I want no more messages to [PHONE]."),

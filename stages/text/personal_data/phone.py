@@ -54,7 +54,7 @@ OTHER = (
 )
 SIGNS = rf"(?i)\b(?:(?P<other>{OTHER})|(?P<strong>{STRONG})|(?P<weak>{WEAK}))(?:\b|$)|(?P<digits>\d{{5,}})"
 FOLLOWED = re.compile(
-    r"\s?[\-–—,(/]?\s?(?:\(?(?:office|fax|mobile|cell|home|work|desk|direct|telephone|phone|tel|landline|mob)\b)",
+    r"\s?[\-–—,(/]?\s?(?:\(?(?:office|fax|mobile?|cell|home|work|desk|direct|telephone|phone|tel|landline|mob)\b)",
     re.IGNORECASE,
 )
 BETWEEN = re.compile(r"\s*(?:[,;/|&]|and|or|und|et|y)\s*", re.IGNORECASE)
