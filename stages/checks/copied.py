@@ -71,9 +71,8 @@ def common(said: str, asked: str, start: int, size: int) -> int:
 def asks(asked: str) -> bool:
     """Whether the beginning or the end of the prompt has a word that asks for a part of it."""
     first, last = INSTRUCTION
-    return bool(compiled(ASKS).search(f"{asked[:first]}\n{asked[-last:]}")) and not compiled(OWN_WORDS).search(
-        asked[:first]
-    )
+    head, tail = asked[:first], asked[-last:]
+    return bool(compiled(ASKS).search(f"{head}\n{tail}")) and not compiled(OWN_WORDS).search(head)
 
 
 def foreign(asked: str) -> bool:

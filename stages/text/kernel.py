@@ -1,7 +1,8 @@
 """The inner loops of signing and comparing, compiled: they give what `minhash` and `near` give, only faster.
 
-Imported where there is enough to do (see `worthwhile`): loading the compiler takes half a second, and its first use on a
-machine some seconds more, after which the compiled code lies beside this file. A test holds each loop to its plain form.
+Imported where there is enough to do (see `minhash.WORTHWHILE`): loading the compiler takes a third of a second,
+and its first use on a machine some seconds more, after which the compiled code lies beside this file. A test holds each loop
+to its plain form.
 """
 
 import sys
